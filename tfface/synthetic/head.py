@@ -1,0 +1,141 @@
+"""The head's surface: MakeHuman's base mesh, bent by a person's genes and by action units.
+
+Space: MakeHuman decimetres, x to the image's right when the head looks at the camera, y up, z toward the camera. The
+person's own left side is at positive x.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfface.errors import InputError
+from tfface.synthetic import atlas, expressions
+
+ASSET = pathlib.Path(__file__).parent.parent / "assets" / "head.npz"
+HAIR_HELPER = "helper-hair"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mesh:
+    """A textured surface in the head's rest space.
+
+    Attributes:
+        vertices: (V, 3) float32.
+        triangles: (T, 3) int32, counter-clockwise seen from outside.
+        uv: (V, 2) float32 in 0..1, u along the texture's columns, v along its rows (downward).
+        texture: (H, W, 4) float32, linear RGB and strength of the gloss, all 0..1.
+        two_sided: whether back faces are drawn (with their normals turned).
+        rigid: True for what follows the skull alone (hair, glasses), which is everything but the face.
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    uv: np.ndarray
+    texture: np.ndarray
+    two_sided: bool = False
+    rigid: bool = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Geometry:
+    """One person's surface, (5495, 3) float32 each, in the order of the asset's vertices.
+
+    `vertices` wear the expression, `neutral` do not; `wrinkles` maps the names of `expressions.WRINKLES` to 0..1.
+    """
+
+    vertices: np.ndarray
+    neutral: np.ndarray
+    wrinkles: Mapping
+
+
+class Template:
+    """The asset, unpacked: the average surface, its parts and its blend targets.
+
+    Attributes:
+        vertices: (5495, 3) float32, MakeHuman's base mesh.
+        source: (V,) int32, which of those each drawn vertex is; seams of the texture double some.
+        triangles: (T, 3) int32 into drawn vertices, without the hair helper.
+        uv: (V, 2) float32, atlas coordinates of the drawn vertices.
+        part: (T,) int8 index into `part_names` of each triangle.
+        part_names: tuple of names, as in the asset.
+        target_names: tuple of the 477 targets' names.
+    """
+
+    def __init__(self, path):
+        with np.load(path) as data:
+            arrays = {name: data[name] for name in data.files}
+        self.vertices = arrays["vertices"]
+        self.part_names = tuple(str(name) for name in arrays["part_names"])
+        self.target_names = tuple(str(name) for name in arrays["target_names"])
+        self._target_number = {name: number for number, name in enumerate(self.target_names)}
+        self._start = arrays["target_ptr"]
+        self._index = arrays["target_index"].astype(np.int32)
+        self._offset = arrays["target_delta_e3"].astype(np.float32) / 1000
+        quads = np.stack([arrays["faces"], arrays["faces_uv"]], -1).astype(np.int64)
+        self.part_vertices = {
+            name: np.unique(quads[arrays["part"] == number, :, 0]) for number, name in enumerate(self.part_names)
+        }
+        drawn = arrays["part"] != self.part_names.index(HAIR_HELPER)
+        corners, numbers = np.unique(quads[drawn].reshape(-1, 2), axis=0, return_inverse=True)
+        numbers = numbers.reshape(-1, 4)
+        self.source = corners[:, 0].astype(np.int32)
+        self.uv = atlas.pack(arrays["uv"][corners[:, 1]])
+        self.triangles = numbers[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3).astype(np.int32)
+        self.part = np.repeat(arrays["part"][drawn], 2)
+        self.surface = self.source[self.triangles]
+
+    def target(self, name):
+        """Returns vertex numbers (N,) and offsets (N, 3) in dm of one target."""
+        if name not in self._target_number:
+            raise InputError(f"head: shape target {name!r} is unknown, expected one of Template.target_names")
+        number = self._target_number[name]
+        part = slice(self._start[number], self._start[number + 1])
+        return self._index[part], self._offset[part]
+
+    def add(self, vertices, weights):
+        """Moves `vertices` (5495, 3) in place by a mapping of target names to weights."""
+        for name, weight in weights.items():
+            if weight:
+                index, offset = self.target(name)
+                # A target lists a vertex once, so that plain indexing adds correctly.
+                vertices[index] += np.float32(weight) * offset
+
+
+@functools.cache
+def template():
+    """Returns the `Template`, read once per process."""
+    return Template(ASSET)
+
+
+def neutral(shape):
+    """Returns the (5495, 3) float32 surface of a person without expression; `shape` maps target names to weights."""
+    vertices = template().vertices.copy()
+    template().add(vertices, shape)
+    return vertices
+
+
+def deform(shape, action_units):
+    """Returns the `Geometry` of a person wearing an expression.
+
+    Args:
+        shape: mapping of target names to weights (`people.Person.shape`).
+        action_units: 17 intensities 0-5 in the order of `conventions.ACTION_UNITS`.
+    """
+    rest = neutral(shape)
+    vertices = rest.copy()
+    wrinkles = expressions.apply(template(), vertices, rest, np.asarray(action_units, np.float64) / 5)
+    return Geometry(vertices=vertices, neutral=rest, wrinkles=wrinkles)
+
+
+def normals(vertices):
+    """Returns (5495, 3) float32 unit normals of the drawn surface (zero for vertices of no drawn triangle)."""
+    corner = vertices[template().surface]
+    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    total = np.zeros_like(vertices)
+    for axis in range(3):
+        for k in range(3):
+            total[:, axis] += np.bincount(template().surface[:, k], face[:, axis], len(vertices))
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
