@@ -1,0 +1,195 @@
+"""A trained generator as a versioned SavedModel that TensorFlow Serving loads and that needs no tfface to run.
+
+    export/ganimation/            the folder TensorFlow Serving watches
+      1/                          one version
+        saved_model.pb variables/ the exponential-moving-average generator alone
+        model_card.json           what it is, what it was trained on, the order of its labels
+        assets.extra/tf_serving_warmup_requests
+
+Two signatures, both for any batch size B, S being the model's image size:
+
+* ``serving_default``: ``image`` float32 (B, S, S, 3) in [-1, 1] and the condition (``action_units`` float32 (B, 17) in
+  [0, 1]) -> ``image``, ``color``, ``attention``.
+* ``edit_bytes``: ``image_bytes`` (B,) JPEG or PNG files of square face crops and the condition -> ``image_bytes`` (B,) PNG
+  files. The names end in ``_bytes``, so TensorFlow Serving's REST interface takes and gives them as base64.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfface import __version__, conventions
+from tfface.errors import InputError
+from tfface.warmup import prediction_log
+
+LABELS = {"action_units": conventions.ACTION_UNITS}
+TOLERANCE = 1e-5  # of the reloaded model against the one in memory, in [-1, 1]; float32 differs by some 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What an export wrote: its version folder, its size in bytes and the largest difference seen after reloading."""
+
+    directory: Path
+    size: int
+    max_error: float
+
+
+def export_model(model, output, *, version=None, card=None):
+    """Writes the model's EMA generator as ``output/version/``, reloads it and compares.
+
+    Args:
+        model: has `ema_generator`, a functional Keras model from a dict of named inputs (``image`` and one condition or
+            more) to a dict of named outputs (``image`` among them), and an integer `step`.
+        output: folder of all versions of this model; made when missing.
+        version: positive integer; None takes the number after the highest one there.
+        card: dict of what else `model_card.json` should say (JSON values).
+
+    Returns:
+        `Exported`.
+
+    Raises:
+        InputError: the version exists, or `output` is not a folder. Nothing is left half written.
+        RuntimeError: the reloaded model computes something else.
+    """
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder to export to")
+    version = next_version(output) if version is None else version
+    if version < 1:
+        raise InputError(f"version {version}: TensorFlow Serving's versions start at 1")
+    target = output / str(version)
+    if target.exists():
+        raise InputError(f"{target}: exists; leave the version out for the next free number, or delete that folder")
+    output.mkdir(parents=True, exist_ok=True)
+    network = model.ema_generator
+    # In the same folder, so that the rename is atomic: TensorFlow Serving, which looks for numbers, never sees a part.
+    partial = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
+    try:
+        signatures, module = _signatures(network)
+        tf.saved_model.save(module, str(partial), signatures=signatures)
+        samples = _sample_inputs(network)
+        max_error = _compare(partial, network, samples)
+        _write_warmup(partial, output.resolve().name, samples)
+        contents = {"step": int(model.step), **_card(network), **(card or {})}
+        (partial / "model_card.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        partial.chmod(0o755)  # mkdtemp's 0700 would keep a container's user out
+        os.rename(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    return Exported(target, size, max_error)
+
+
+def next_version(output):
+    """Returns 1 + the highest version number in the folder `output`, 1 when there is none."""
+    names = [path.name for path in Path(output).iterdir()] if Path(output).is_dir() else []
+    return 1 + max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _condition_specs(network):
+    return {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in network.input.items()
+        if name != "image"
+    }
+
+
+def _signatures(network):
+    """Returns the named signatures and the module that holds their weights and nothing else."""
+    size = network.input["image"].shape[1]
+    # Functions and variables only: saving the Keras object would add its layers' own traces for nothing.
+    module = tf.Module()
+    module.weights = [variable.value for variable in network.variables]
+    conditions = _condition_specs(network)
+
+    @tf.function
+    def serving_default(**inputs):
+        return network(inputs, training=False)
+
+    @tf.function
+    def edit_bytes(image_bytes, **condition):
+        image = tf.map_fn(
+            lambda data: decode_crop(data, size), image_bytes, fn_output_signature=tf.TensorSpec((size, size, 3))
+        )
+        edited = network({"image": image, **condition}, training=False)["image"]
+        pixels = tf.cast(tf.round(tf.clip_by_value(edited * 127.5 + 127.5, 0.0, 255.0)), tf.uint8)
+        return {"image_bytes": tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)}
+
+    image_spec = tf.TensorSpec((None, size, size, 3), tf.float32, name="image")
+    bytes_spec = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    signatures = {
+        "serving_default": serving_default.get_concrete_function(image=image_spec, **conditions),
+        "edit_bytes": edit_bytes.get_concrete_function(image_bytes=bytes_spec, **conditions),
+    }
+    return signatures, module
+
+
+def decode_crop(data, size):
+    """Returns float32 (size, size, 3) in [-1, 1] of one JPEG or PNG file; a picture that is not square is an error."""
+    image = tf.io.decode_image(data, channels=3, expand_animations=False)
+    shape = tf.shape(image)
+    # Stretching a whole photograph would give a plausible but wrong answer.
+    tf.debugging.assert_equal(shape[0], shape[1], "image_bytes: expected a square face crop; align the photograph first")
+    image = tf.image.resize(image, (size, size), antialias=True)
+    image.set_shape((size, size, 3))
+    return tf.clip_by_value(image, 0.0, 255.0) / 127.5 - 1.0
+
+
+def _sample_inputs(network, batch=2):
+    """Returns random float32 inputs within their ranges, the same every time."""
+    rng = np.random.default_rng(0)
+    samples = {}
+    for name, tensor in network.input.items():
+        values = rng.random((batch, *tensor.shape[1:]), dtype=np.float32)
+        samples[name] = values * 2 - 1 if name == "image" else values
+    return samples
+
+
+def _compare(directory, network, samples):
+    expected = network({name: tf.constant(value) for name, value in samples.items()}, training=False)
+    inputs = {name: tf.constant(value) for name, value in samples.items()}
+    actual = tf.saved_model.load(str(directory)).signatures["serving_default"](**inputs)
+    errors = {name: float(tf.reduce_max(tf.abs(expected[name] - actual[name]))) for name in expected}
+    worst = max(errors, key=errors.get)
+    if not errors[worst] <= TOLERANCE:  # also true of NaN
+        raise RuntimeError(f"the reloaded SavedModel differs by {errors[worst]:.2e} in {worst!r} (limit {TOLERANCE:.0e})")
+    return errors[worst]
+
+
+def _write_warmup(directory, name, samples):
+    """Writes one request per signature, which TensorFlow Serving runs before it calls the version ready."""
+    first = {key: value[:1] for key, value in samples.items()}
+    pixels = tf.cast(first.pop("image")[0] * 127.5 + 127.5, tf.uint8)
+    requests = {
+        "serving_default": {"image": samples["image"][:1], **first},
+        "edit_bytes": {"image_bytes": np.array([tf.io.encode_jpeg(pixels).numpy()], object), **first},
+    }
+    extra = directory / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+        for signature, inputs in requests.items():
+            writer.write(prediction_log(name, signature, inputs))
+
+
+def _card(network):
+    size = network.input["image"].shape[1]
+    inputs = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
+    for name, spec in _condition_specs(network).items():
+        inputs[name] = {"shape": list(spec.shape[1:]), "range": [0, 1], "labels": list(LABELS.get(name, ()))}
+    return {
+        "tfface": __version__,
+        "tensorflow": tf.__version__,
+        "keras": metadata.version("keras"),
+        "parameters": int(sum(np.prod(variable.shape) for variable in network.variables)),
+        "signatures": ["serving_default", "edit_bytes"],
+        "inputs": inputs,
+        "outputs": list(network.output),
+    }
