@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfface.errors import InputError
-from tfface.synthetic import atlas, expressions
+from tfface.synthetic import atlas, expressions, raster
 
 ASSET = pathlib.Path(__file__).parent.parent / "assets" / "head.npz"
 HAIR_HELPER = "helper-hair"
@@ -89,19 +89,23 @@ class Template:
 
     def target(self, name):
         """Returns vertex numbers (N,) and offsets (N, 3) in dm of one target."""
-        if name not in self._target_number:
-            raise InputError(f"head: shape target {name!r} is unknown, expected one of Template.target_names")
-        number = self._target_number[name]
+        number = self._number(name)
         part = slice(self._start[number], self._start[number + 1])
         return self._index[part], self._offset[part]
 
+    def _number(self, name):
+        if name not in self._target_number:
+            raise InputError(f"head: shape target {name!r} is unknown, expected one of Template.target_names")
+        return self._target_number[name]
+
     def add(self, vertices, weights):
         """Moves `vertices` (5495, 3) in place by a mapping of target names to weights."""
-        for name, weight in weights.items():
-            if weight:
-                index, offset = self.target(name)
-                # A target lists a vertex once, so that plain indexing adds correctly.
-                vertices[index] += np.float32(weight) * offset
+        used = [(self._number(name), weight) for name, weight in weights.items() if weight]
+        if used:
+            numbers, amounts = zip(*used, strict=True)
+            raster.add_offsets(
+                vertices, self._start, self._index, self._offset, np.array(numbers, np.int32), np.array(amounts, np.float32)
+            )
 
 
 @functools.cache
@@ -132,10 +136,4 @@ def deform(shape, action_units):
 
 def normals(vertices):
     """Returns (5495, 3) float32 unit normals of the drawn surface (zero for vertices of no drawn triangle)."""
-    corner = vertices[template().surface]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    total = np.zeros_like(vertices)
-    for axis in range(3):
-        for k in range(3):
-            total[:, axis] += np.bincount(template().surface[:, k], face[:, axis], len(vertices))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return raster.vertex_normals(vertices, template().surface)

@@ -1,0 +1,92 @@
+"""A z-buffer and the loops around it, compiled by numba: plain scalar code, so the same bytes on every run and worker.
+
+No `fastmath` and no parallel loops: both would let the result depend on the machine or the number of threads.
+"""
+
+import numba
+import numpy as np
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def rasterize(points, triangles, two_sided, size):
+    """Finds the nearest triangle at the centre of each pixel.
+
+    Args:
+        points: (V, 3) float64: column and row in pixels (centres at +0.5, row 0 on top) and nearness, which must be
+            linear in the picture (1 / distance for a perspective view, -distance for a parallel one).
+        triangles: (T, 3) int32. Those that run counter-clockwise in a y-up picture are front faces.
+        two_sided: (T,) bool, whether the back is drawn too.
+        size: side of the square picture in pixels.
+
+    Returns:
+        number (size, size) int32 of the triangle or -1, weights (size, size, 2) float32 of its second and third corner
+        (linear in the picture), nearness (size, size) float64, -inf where nothing is. Of equally near triangles the
+        first wins.
+    """
+    number = np.full((size, size), -1, np.int32)
+    weights = np.zeros((size, size, 2), np.float32)
+    nearness = np.full((size, size), -np.inf)
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        xa, ya, za = points[a, 0], points[a, 1], points[a, 2]
+        xb, yb, zb = points[b, 0], points[b, 1], points[b, 2]
+        xc, yc, zc = points[c, 0], points[c, 1], points[c, 2]
+        area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
+        if area == 0.0 or (area > 0.0 and not two_sided[t]):
+            continue
+        left = max(0, int(np.ceil(min(xa, xb, xc) - 0.5)))
+        right = min(size - 1, int(np.floor(max(xa, xb, xc) - 0.5)))
+        top = max(0, int(np.ceil(min(ya, yb, yc) - 0.5)))
+        bottom = min(size - 1, int(np.floor(max(ya, yb, yc) - 0.5)))
+        for row in range(top, bottom + 1):
+            y = row + 0.5
+            for column in range(left, right + 1):
+                x = column + 0.5
+                wa = ((xb - x) * (yc - y) - (xc - x) * (yb - y)) / area
+                wb = ((xc - x) * (ya - y) - (xa - x) * (yc - y)) / area
+                wc = 1.0 - wa - wb
+                if wa < 0.0 or wb < 0.0 or wc < 0.0:
+                    continue
+                near = wa * za + wb * zb + wc * zc
+                if near > nearness[row, column]:
+                    nearness[row, column] = near
+                    number[row, column] = t
+                    weights[row, column, 0] = wb
+                    weights[row, column, 1] = wc
+    return number, weights, nearness
+
+
+@_compiled
+def vertex_normals(vertices, triangles):
+    """Returns (V, 3) float32 unit normals, weighted by area; zero for vertices of no triangle."""
+    total = np.zeros((vertices.shape[0], 3))
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        px, py, pz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        qx, qy, qz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        nx, ny, nz = py * qz - pz * qy, pz * qx - px * qz, px * qy - py * qx
+        for v in (a, b, c):
+            total[v, 0] += nx
+            total[v, 1] += ny
+            total[v, 2] += nz
+    result = np.zeros(total.shape, np.float32)
+    for v in range(total.shape[0]):
+        length = np.sqrt(total[v, 0] ** 2 + total[v, 1] ** 2 + total[v, 2] ** 2)
+        if length > 0.0:
+            for axis in range(3):
+                result[v, axis] = total[v, axis] / length
+    return result
+
+
+@_compiled
+def add_offsets(vertices, start, index, offset, numbers, amounts):
+    """Adds sparse targets to `vertices` (V, 3) in place: target `numbers[k]`, rows start[n]:start[n + 1], by `amounts[k]`."""
+    for k in range(numbers.shape[0]):
+        amount = amounts[k]
+        for i in range(start[numbers[k]], start[numbers[k] + 1]):
+            v = index[i]
+            vertices[v, 0] += amount * offset[i, 0]
+            vertices[v, 1] += amount * offset[i, 1]
+            vertices[v, 2] += amount * offset[i, 2]
