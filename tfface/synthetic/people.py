@@ -4,7 +4,7 @@ Each gene has its own random stream, so that changing one attribute changes what
 the man that a woman becomes keeps her nose, iris and moles. Where an attribute leaves many answers ("not black hair",
 "a beard") the answer is a gene too, which makes every edit have exactly one true picture.
 
-What each attribute moves (`tfface.synthetic.labels` holds the rules between them):
+What each attribute moves (`tfface.synthetic.attributes` holds the rules between them):
 
 * ``Male``: sex of the shape, brow weight, hair length, beard shadow;
 * ``Young``: age of the shape, wrinkles, hairline;
@@ -18,16 +18,14 @@ Colours are linear RGB in 0..1. No TensorFlow.
 
 import functools
 import types
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from tfface.synthetic import shapegenes
-
-HAIR_COLORS = ("black", "brown", "blond", "gray", "red")
-HAIR_ATTRIBUTES = {"Black_Hair": "black", "Brown_Hair": "brown", "Blond_Hair": "blond", "Gray_Hair": "gray"}
+from tfface.synthetic import attributes as rules
+from tfface.synthetic import genes, shapegenes
+from tfface.synthetic.genes import gene_rng, hair_color_order
 BEARD_STYLES = ("none", "stubble", "short", "full", "mustache", "goatee", "van_dyke")
 GLASSES_SHAPES = ("rectangle", "round", "square", "aviator", "cat_eye")
 GLASSES_RIMS = ("full", "half", "none")
@@ -54,7 +52,7 @@ class SkinGenes:
 
 @dataclass(frozen=True)
 class HairGenes:
-    """Scalp hair. `color_name` is one of `HAIR_COLORS` (also set when bald: the fringe and stubble have it).
+    """Scalp hair. `color_name` is one of `genes.HAIR_COLORS` (also set when bald: the fringe and stubble have it).
 
     `length` 0 (cropped) to 1 (below the shoulders); `parting` -1 (image's left) to 1; `hairline` 0 (low) to 1
     (receding); `bald_fringe` 0 (shaven) to 1 (thick horseshoe) matters when `bald`; `gray_mix` is the share of gray.
@@ -142,7 +140,7 @@ class Person:
 
     `male` 0 to 1 and `age` 0 (25 years) to 1 (90 years) are the amounts that ``Male`` and ``Young`` chose the side of.
     `ethnicity` has three weights of sum 1 in the order of `shapegenes.ETHNICITIES`. `attributes` is the sorted tuple
-    that was asked for, so that (identity, attributes) names the person's look in caches.
+    of all 15, so that (identity, attributes) names the person's look in caches.
     """
 
     identity: int
@@ -160,31 +158,15 @@ class Person:
     glasses: GlassesGenes
 
 
-def gene_rng(gene, identity):
-    """The random stream of one named gene of one person: a function of both and of nothing else."""
-    return np.random.default_rng([zlib.crc32(gene.encode()), int(identity)])
-
-
-def color_order(identity):
-    """The five hair colours from the person's own to the least likely: "not X" is the first that is not X."""
-    ethnicity = _ethnicity(identity)
-    chances = np.array([[0.86, 0.1, 0.01, 0.02, 0.01], [0.82, 0.13, 0.02, 0.02, 0.01], [0.14, 0.4, 0.28, 0.04, 0.14]])
-    chances = ethnicity @ chances
-    order = gene_rng("hair colour order", identity).choice(5, 5, replace=False, p=chances / chances.sum())
-    return tuple(HAIR_COLORS[i] for i in order)
-
-
-def beard_order(identity):
-    """The person's kind of beard when nothing more is asked: "stubble", "short" or "full"."""
-    return str(gene_rng("beard style", identity).choice(["stubble", "short", "full"], p=[0.3, 0.4, 0.3]))
-
-
 @functools.lru_cache(maxsize=512)
 def person(identity, attributes):
-    """Returns the `Person` for a non-negative identity and a sorted tuple of (name, 0 or 1); missing names count as 0."""
-    asked = dict(attributes)
-    on = {name for name, value in asked.items() if value}
-    ethnicity = _ethnicity(identity)
+    """Returns the `Person` for a non-negative identity and a tuple of (name, 0 or 1); names left out are the person's own.
+
+    Raises InputError where the attributes contradict each other.
+    """
+    attributes = rules.complete(identity, attributes)
+    on = {name for name, value in attributes if value}
+    ethnicity = genes.ethnicity(identity)
     male = _between(gene_rng("sex", identity), *((0.72, 1.05) if "Male" in on else (-0.05, 0.22)))
     age = _between(gene_rng("age", identity), *((0.0, 0.22) if "Young" in on else (0.5, 0.95)))
     weight = float(np.clip(gene_rng("weight", identity).normal(0.0, 0.38), -0.8, 0.9))
@@ -193,13 +175,13 @@ def person(identity, attributes):
     natural = _hair_color(identity, _natural_color(identity))
     return Person(
         identity=int(identity),
-        attributes=tuple(attributes),
+        attributes=attributes,
         ethnicity=tuple(float(e) for e in ethnicity),
         male=male,
         age=age,
         shape=types.MappingProxyType(shape),
         skin=_skin(identity, ethnicity, age, "Pale_Skin" in on),
-        hair=_hair(identity, on, age),
+        hair=_hair(identity, on, ethnicity, age),
         brows=_brows(identity, on, natural),
         beard=_beard(identity, on, natural),
         eyes=_eyes(identity, ethnicity),
@@ -224,11 +206,6 @@ def _linear(red, green, blue):
 
 def _mix(a, b, share):
     return tuple(float(x + (y - x) * share) for x, y in zip(a, b))
-
-
-def _ethnicity(identity):
-    """Mixtures are common but most people are near one corner, else all faces drift to the same average."""
-    return gene_rng("ethnicity", identity).dirichlet([0.3, 0.3, 0.4])
 
 
 def _skin(identity, ethnicity, age, pale):
@@ -269,18 +246,17 @@ def _hair_color(identity, name):
 
 def _natural_color(identity):
     """Brows and beard keep the colour a person grew up with, whatever is asked of the hair."""
-    return next(name for name in color_order(identity) if name != "gray")
+    return next(name for name in hair_color_order(identity) if name != "gray")
 
 
-def _hair(identity, on, age):
+def _hair(identity, on, ethnicity, age):
     rng = gene_rng("hair", identity)
     length, curl, fringe = rng.uniform(), rng.uniform(), rng.uniform()
-    ethnicity = _ethnicity(identity)
     # One gene, two distributions: most men are short-haired, most women not, and a short-haired man becomes one of the
     # shorter-haired women.
     length = 0.5 * length**2.2 if "Male" in on else 0.2 + 0.8 * length**0.8
-    named = [color for name, color in HAIR_ATTRIBUTES.items() if name in on]
-    color_name = named[0] if named else color_order(identity)[0] if "Bald" in on else "red"
+    named = [color for name, color in rules.HAIR_ATTRIBUTES.items() if name in on]
+    color_name = named[0] if named else hair_color_order(identity)[0] if "Bald" in on else "red"
     return HairGenes(
         bald="Bald" in on,
         bangs="Bangs" in on,
@@ -316,6 +292,7 @@ def _brows(identity, on, color):
 
 def _beard(identity, on, color):
     rng = gene_rng("beard", identity)
+    own = str(rng.choice(["stubble", "short", "full"], p=[0.3, 0.4, 0.3]))
     if {"Mustache", "Goatee"} <= on:
         style = "van_dyke"
     elif "Mustache" in on:
@@ -323,7 +300,7 @@ def _beard(identity, on, color):
     elif "Goatee" in on:
         style = "goatee"
     else:
-        style = "none" if "No_Beard" in on else beard_order(identity)
+        style = "none" if "No_Beard" in on else own
     return BeardGenes(
         style=style,
         density=_between(rng, 0.55, 1.0),

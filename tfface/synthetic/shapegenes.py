@@ -11,38 +11,41 @@ import numpy as np
 ETHNICITIES = ("african", "asian", "caucasian")
 LIMIT = 0.9  # of a modifier's full range; beyond it the targets make monsters when several meet
 SIDE_SHARE = 0.18  # a side's own part of a paired gene, relative to the gene's deviation
+# A few features of a face stand out and the rest are near the average: each gene is a wide draw with this chance and a
+# narrow one otherwise. Wide draws for all of them gave caricatures.
+DISTINCT, WIDE, NARROW = 0.3, 1.5, 0.4
 
 # "name:negative/positive*factor": decr/incr and factor 1 when left out. Group -> (prefix, deviation, modifiers).
 _SINGLE = {
-    "head": ("head/head-", 0.36, "angle:in/out back-scale-depth fat scale-depth scale-horiz scale-vert"),
+    "head": ("head/head-", 0.3, "angle:in/out back-scale-depth fat scale-depth scale-horiz scale-vert"),
     "nose": (
-        "nose/nose-", 0.36,
+        "nose/nose-", 0.24,
         "base:down/up compression:compress/uncompress curve:concave/convex flaring greek hump nostrils-angle:down/up "
         "nostrils-width point:down/up point-width scale-depth scale-horiz scale-vert septumangle "
         "trans:backward/forward*.7 trans:down/up volume width1 width2 width3",
     ),
     "mouth": (
-        "mouth/mouth-", 0.36,
+        "mouth/mouth-", 0.26,
         "angles:down/up*.5 cupidsbow cupidsbow-width dimples:in/out*.5 laugh-lines:in/out*.5 lowerlip-ext:down/up "
         "lowerlip-height lowerlip-middle:down/up lowerlip-volume lowerlip-width philtrum-volume scale-depth scale-horiz "
         "scale-vert*.7 trans:backward/forward*.7 trans:down/up upperlip-ext:down/up upperlip-height "
         "upperlip-middle:down/up upperlip-volume upperlip-width",
     ),
-    "chin": ("chin/chin-", 0.36, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),
-    "forehead": ("forehead/forehead-", 0.36, "nubian scale-vert temple trans:backward/forward"),
-    "eyebrows": ("eyebrows/eyebrows-", 0.3, "angle:down/up trans:backward/forward trans:down/up"),
+    "chin": ("chin/chin-", 0.3, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),
+    "forehead": ("forehead/forehead-", 0.3, "nubian scale-vert temple trans:backward/forward"),
+    "eyebrows": ("eyebrows/eyebrows-", 0.26, "angle:down/up trans:backward/forward trans:down/up"),
     "neck": ("neck/", 0.3, "measure-neck-circ neck-double"),
 }  # fmt: skip
 _PAIRED = {
     "eyes": (
-        "eyes/{}-eye-", 0.36,
+        "eyes/{}-eye-", 0.27,
         "bag bag-height bag:in/out corner1:down/up corner2:down/up epicanthus:in/out eyefold-angle:down/up "
         "eyefold:concave/convex eyefold:down/up height1*.7 height2*.7 height3*.7 push1:in/out push2:in/out scale "
         "trans:down/up*.6 trans:in/out",
     ),
-    "cheeks": ("cheek/{}-cheek-", 0.36, "bones inner trans:down/up volume"),
+    "cheeks": ("cheek/{}-cheek-", 0.3, "bones inner trans:down/up volume"),
     "ears": (
-        "ears/{}-ear-", 0.34,
+        "ears/{}-ear-", 0.3,
         "flap lobe rot:backward/forward scale scale-depth scale-vert trans:backward/forward*.5 trans:down/up*.5 wing "
         "shape:round/square",
     ),
@@ -79,20 +82,24 @@ def modifier_weights(rng):
     weights = {}
     for prefix, deviation, modifiers in _SINGLE.values():
         for name, negative, positive, factor in _parse(modifiers):
-            gene = deviation * factor * rng.standard_normal()
+            gene = deviation * factor * _draw(rng)
             _set(weights, prefix + name, negative, positive, gene)
     for prefix, deviation, modifiers in _PAIRED.values():
         for name, negative, positive, factor in _parse(modifiers):
-            gene = deviation * factor * rng.standard_normal()
+            gene = deviation * factor * _draw(rng)
             for side in "lr":
                 own = deviation * factor * SIDE_SHARE * rng.standard_normal()
                 _set(weights, prefix.format(side) + name, negative, positive, gene + own)
-    weights[f"head/head-{_OUTLINES[rng.integers(len(_OUTLINES))]}"] = float(rng.uniform(0.0, 0.7))
+    weights[f"head/head-{_OUTLINES[rng.integers(len(_OUTLINES))]}"] = float(rng.uniform(0.0, 0.6))
     weights["chin/chin-triangle"] = float(max(0.0, rng.normal(0.0, 0.3)))
     for name, count in _ASYMMETRIES.items():
         for i in range(1, count + 1):
             _set(weights, f"asym/asym-{name}-{i}", "l", "r", ASYMMETRY * rng.standard_normal())
     return weights
+
+
+def _draw(rng):
+    return (WIDE if rng.uniform() < DISTINCT else NARROW) * rng.standard_normal()
 
 
 def _parse(modifiers):
