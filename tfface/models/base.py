@@ -149,8 +149,8 @@ class FaceModel(keras.Model):
 
     # -- helpers of the steps ------------------------------------------------------------------------------------
 
-    def uniform(self, batch, draw, first=0, count=None):
-        """Returns uniform numbers (count, 1, 1, 1), one an example.
+    def uniform(self, batch, draw):
+        """Returns uniform numbers (batch, 1, 1, 1) in [0, 1), one an example.
 
         They depend on the seed, the saved step, `draw` (each use has its own number) and the example's place in the
         global batch, never on how the batch is spread over replicas or where training was interrupted.
@@ -163,15 +163,13 @@ class FaceModel(keras.Model):
             places = tf.cast(batch["index"] % self.examples_per_step, tf.int32)
         else:
             places = tf.range(tf.shape(batch["image"])[0])
-        if count is not None:
-            places = places[first : first + count]
         return tf.reshape(tf.gather(numbers, places), [-1, 1, 1, 1])
 
     def minimize(self, optimizer, tape, loss, variables):
-        """Applies one update; the loss is divided by the replica count because gradients are summed over replicas."""
-        with tape:
-            scaled = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-        optimizer.apply(tape.gradient(scaled, variables), variables)
+        """Applies one update; divided by the replica count because an optimizer sums gradients over replicas."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply([g / tf.cast(replicas, g.dtype) for g in gradients], variables)
 
 
 def average_weights(average, source, decay, step):

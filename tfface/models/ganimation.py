@@ -1,0 +1,392 @@
+"""GANimation: edits the expression of a face by 17 continuous action units.
+
+Paper: Pumarola et al. 2018, "GANimation: Anatomically-aware Facial Animation from a Single Image" (ECCV). The authors'
+PyTorch code (albertpumarola/GANimation, 2019) fixes what the paper leaves open; a TensorLayer port of it is what the
+course project's slides show.
+
+What differs, and why:
+
+* Attention 1 keeps the input (``image * A + color * (1 - A)``), as in the code and the paper's second version.
+* AU weight 160 on the mean squared error. The code's 4000 is divided there by the batch of 25; the slides' is not.
+* Smoothness per pixel: the code sums |dA| x 1e-5 over pixels and batch; `lambda_tv` has its value at 128 px, batch 25.
+* Gradient penalty per picture over all pixels, of the mean critic map alone, in one critic update with the other terms.
+  The slides take the norm over one axis and of both heads together.
+* Targets are the action units of a random other example plus noise, clamped to [0, 1], new every time.
+* `conditioning="film"` modulates features after each normalisation. The published concatenation adds a constant plane,
+  which instance normalisation all but removes. `relative=True` conditions on the change instead of the target.
+* A warm-up of the discriminator's AU head, without which a short run gives the generator no AU signal.
+* Any size that the strides divide: depth and AU head follow the size.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from tfface import losses
+from tfface.config import setting
+from tfface.conventions import ACTION_UNITS
+from tfface.errors import InputError
+from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization
+from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class GANimationConfig(ModelConfig):
+    """Settings of `GANimation`. Loss weights multiply means over pictures and pixels, whatever the batch or size."""
+
+    generator_width: int = setting(64, "channels of the generator's first convolution")
+    residual_blocks: int = setting(6, "residual blocks of the generator")
+    discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
+    discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer where the size asks for it")
+    conditioning: str = setting("concat", "how action units enter the generator", ("concat", "film"))
+    relative: bool = setting(False, "condition on target minus source action units instead of the target")
+    attention_bias: float = setting(0.0, "bias of the attention head before training: 2 starts near keeping the input")
+    n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
+    learning_rate: float = setting(1e-4, "of both Adams (beta 0.5, 0.999)")
+    constant_share: float = setting(2 / 3, "share of the adversarial steps before the rate falls linearly to zero")
+    warmup_steps: int = setting(0, "steps that train the discriminator's AU head alone first")
+    warmup_rate: float = setting(1e-3, "learning rate of the warm-up (Adam, beta 0.9)")
+    lambda_adv: float = setting(1.0, "critic")
+    lambda_gp: float = setting(10.0, "gradient penalty")
+    lambda_cond: float = setting(160.0, "mean squared error of action units (0-1)")
+    lambda_cyc: float = setting(10.0, "cycle L1, pixels in [-1, 1]")
+    lambda_mask: float = setting(0.1, "mean attention, both passes: pushes toward editing more")
+    lambda_edit: float = setting(0.0, "mean of 1 - attention, both passes: pushes toward editing less")
+    lambda_tv: float = setting(4.064, "smoothness of the attention, both passes")
+    noise: float = setting(0.1, "half width of the uniform noise on target action units")
+
+    # 1e-5 x 25 pictures x 128 x 127 differences = 4.064 on the mean.
+    PRESETS: ClassVar[dict] = {
+        "paper": dict(batch_size=25, epochs=30, synthetic_count=200000),
+        "laptop": dict(
+            image_size=64, batch_size=16, steps=3000, synthetic_count=16000, generator_width=24, residual_blocks=4,
+            discriminator_width=32, discriminator_layers=5, conditioning="film", attention_bias=2.0, n_critic=2,
+            learning_rate=5e-4, warmup_steps=1500, lambda_mask=0.0, lambda_edit=0.1, lambda_tv=0.1, ema_decay=0.995,
+        ),
+        "smoke": dict(
+            image_size=64, batch_size=8, steps=60, synthetic_count=300, generator_width=8, residual_blocks=2,
+            discriminator_width=16, discriminator_layers=5, conditioning="film", attention_bias=2.0, n_critic=2,
+            learning_rate=5e-4, warmup_steps=30, lambda_mask=0.0, lambda_edit=0.1, lambda_tv=0.1, ema_decay=0.9,
+        ),
+    }  # fmt: skip
+
+    def __post_init__(self):
+        if self.image_size < 16 or self.image_size % 8:
+            raise InputError(f"image_size={self.image_size}: expected a multiple of 8, 16 or more")
+        for name in ("batch_size", "n_critic", "generator_width", "discriminator_width", "discriminator_layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
+
+    @property
+    def examples_per_step(self):
+        return self.batch_size * self.n_critic
+
+
+# -- generator ---------------------------------------------------------------------------------------------------------
+
+
+def weights_init():
+    """A new initializer each time: a shared instance would give layers of one shape the same weights."""
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Generator(keras.Model):
+    """c7s1-64, d128, d256, R256 x 6, u128, u64, then two heads c7s1-3 (color, tanh) and c7s1-1 (attention, sigmoid).
+
+    Inputs:
+        image: (batch, size, size, 3) in [-1, 1].
+        action_units: (batch, 17), the target in 0-1 (with relative conditioning: target minus source, -1 to 1).
+
+    Outputs:
+        image: ``attention * image + (1 - attention) * color``.
+        color: (batch, size, size, 3) in [-1, 1].
+        attention: (batch, size, size, 1) in 0-1; 1 keeps the input.
+    """
+
+    def __init__(self, image_size=128, width=64, residual_blocks=6, conditioning="concat", attention_bias=0.0, **kwargs):
+        image = keras.Input((image_size, image_size, 3), name="image")
+        action_units = keras.Input((len(ACTION_UNITS),), name="action_units")
+        film = conditioning == "film"
+
+        def normalize(x, name, activate=True, modulate=film):
+            x = InstanceNormalization(name=f"{name}_norm")(x)
+            if modulate:
+                x = FeatureModulation(name=f"{name}_film")(x, action_units)
+            return layers.ReLU(name=f"{name}_relu")(x) if activate else x
+
+        def convolve(x, filters, size, name):
+            return layers.Conv2D(
+                filters, size, padding="same", use_bias=False, kernel_initializer=weights_init(), name=name
+            )(x)
+
+        x = image if film else ConcatenateCondition(name="condition")(image, action_units)
+        x = normalize(convolve(x, width, 7, "stem"), "stem", modulate=False)
+        for factor in (2, 4):
+            name = f"down{factor}"
+            x = Downsample(factor * width, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
+            x = normalize(x, name, modulate=False)
+        for block in range(residual_blocks):
+            name = f"residual{block + 1}"
+            y = normalize(convolve(x, 4 * width, 3, f"{name}a"), f"{name}a")
+            y = normalize(convolve(y, 4 * width, 3, f"{name}b"), f"{name}b", activate=False, modulate=False)
+            x = layers.Add(name=name)([x, y])
+        for factor in (2, 1):
+            name = f"up{factor}"
+            x = layers.Conv2DTranspose(
+                factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(), name=name
+            )(x)
+            x = normalize(x, name)
+        # The heads blend in float32: a blend in bfloat16 would dither the kept picture.
+        head = dict(padding="same", kernel_initializer=weights_init(), dtype="float32")
+        color = layers.Conv2D(3, 7, use_bias=False, activation="tanh", name="color", **head)(x)
+        logits = layers.Conv2D(1, 7, use_bias=False, name="attention_logits", **head)(x)
+        attention = Shift(attention_bias, name="attention", dtype="float32")(logits)
+        output = Blend(name="blend", dtype="float32")(image, color, attention)
+        super().__init__(
+            inputs={"image": image, "action_units": action_units},
+            outputs={"image": output, "color": color, "attention": attention},
+            **kwargs,
+        )
+        self._settings = dict(
+            image_size=image_size, width=width, residual_blocks=residual_blocks, conditioning=conditioning,
+            attention_bias=attention_bias,
+        )  # fmt: skip
+
+    def get_config(self):
+        return {"name": self.name, **self._settings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Shift(layers.Layer):
+    """``sigmoid(x + bias)`` with a fixed bias, so that the head itself stays without one as published."""
+
+    def __init__(self, bias, **kwargs):
+        super().__init__(**kwargs)
+        self.bias = bias
+
+    def call(self, inputs):
+        return tf.sigmoid(inputs + self.bias)
+
+    def get_config(self):
+        return {**super().get_config(), "bias": self.bias}
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Blend(layers.Layer):
+    """``attention * image + (1 - attention) * color`` (paper eq. 1, with the code's sign of the attention)."""
+
+    def call(self, image, color, attention):
+        return attention * image + (1.0 - attention) * color
+
+
+# -- discriminator -----------------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Discriminator(keras.Model):
+    """PatchGAN of 4x4 strided convolutions with LeakyReLU 0.01, no normalisation, and two heads.
+
+    Depth is `depth` where the size allows, fewer where it does not divide; the AU head covers whatever is left
+    (2x2 at 128 px with six layers), so that it always sees the whole picture.
+
+    Input:
+        image: (batch, size, size, 3) in [-1, 1].
+
+    Outputs:
+        realism: (batch, h, w, 1), unbounded critic scores of patches.
+        action_units: (batch, 17), an estimate in 0-1 (not clipped).
+    """
+
+    def __init__(self, image_size=128, width=64, depth=6, **kwargs):
+        while image_size % 2**depth:
+            depth -= 1
+        image = keras.Input((image_size, image_size, 3), name="image")
+        x = image
+        for layer in range(depth):
+            name = f"down{layer + 1}"
+            x = Downsample(width * 2**layer, kernel_initializer=weights_init(), name=name)(x)
+            x = layers.LeakyReLU(negative_slope=0.01, name=f"{name}_relu")(x)
+        head = dict(use_bias=False, kernel_initializer=weights_init(), dtype="float32")
+        realism = layers.Conv2D(1, 3, padding="same", name="realism", **head)(x)
+        units = layers.Conv2D(len(ACTION_UNITS), image_size // 2**depth, padding="valid", name="units", **head)(x)
+        action_units = layers.Reshape((len(ACTION_UNITS),), name="action_units", dtype="float32")(units)
+        super().__init__(inputs={"image": image}, outputs={"realism": realism, "action_units": action_units}, **kwargs)
+        self._settings = dict(image_size=image_size, width=width, depth=depth)
+
+    def get_config(self):
+        return {"name": self.name, **self._settings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+# -- model -------------------------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class GANimation(FaceModel):
+    """Generator, its average and the discriminator, with the losses and the train steps.
+
+    A batch has ``image`` (batch, size, size, 3) in [-1, 1], ``action_units`` and ``target_action_units`` (batch, 17) in
+    0-1; it holds `n_critic` micro-batches, one for each update of the discriminator.
+    """
+
+    Config = GANimationConfig
+    batch_keys = ("image", "action_units")
+    partner_keys = ("action_units",)
+
+    def __init__(self, config, seed=0, **kwargs):
+        super().__init__(config, seed, **kwargs)
+
+        def generator(name):
+            return Generator(
+                config.image_size, config.generator_width, config.residual_blocks, config.conditioning,
+                config.attention_bias, name=name,
+            )  # fmt: skip
+
+        self.generator = generator("generator")
+        self.ema_generator = generator("ema_generator")
+        self.ema_generator.set_weights(self.generator.get_weights())
+        self.discriminator = Discriminator(
+            config.image_size, config.discriminator_width, config.discriminator_layers, name="discriminator"
+        )
+        self.built = True
+
+    def build_optimizers(self):
+        c = self.config
+        updates = max(1, c.steps - c.warmup_steps)
+
+        def adam(updates, variables):
+            plateau = updates / c.epochs if c.epochs else 1  # the paper's rate changes between epochs only
+            rate = ConstantThenLinear(c.learning_rate, c.constant_share * updates, updates, plateau)
+            optimizer = keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+            optimizer.build(variables)
+            return optimizer
+
+        self.g_optimizer = adam(updates, self.generator.trainable_variables)
+        self.d_optimizer = adam(updates * c.n_critic, self.discriminator.trainable_variables)
+        if c.warmup_steps:
+            rate = ConstantThenLinear(c.warmup_rate, c.warmup_steps / 2, c.warmup_steps)
+            self.w_optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
+            self.w_optimizer.build(self.warmup_variables)
+
+    @property
+    def warmup_variables(self):
+        """The discriminator without its critic head, which the action units do not reach."""
+        return [v for v in self.discriminator.trainable_variables if "realism" not in v.path]
+
+    def phases(self):
+        warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
+        return [*warmup, Phase("adversarial", self.total_steps)]
+
+    # Losses: the terms by their logged names, the sum under ``loss``.
+
+    def condition(self, source, target):
+        """Returns what the generator is conditioned on to turn `source` action units into `target`."""
+        return target - source if self.config.relative else target
+
+    def generate(self, image, source, target):
+        return self.generator({"image": image, "action_units": self.condition(source, target)}, training=True)
+
+    def discriminator_losses(self, image, action_units, target, alpha):
+        """Terms the discriminator minimises on real pictures and edits of them (paper eqs. 1 and 3)."""
+        c = self.config
+        fake = tf.stop_gradient(self.generate(image, action_units, target)["image"])
+        real_out = self.discriminator({"image": image}, training=True)
+        fake_out = self.discriminator({"image": fake}, training=True)
+        adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
+        gp = losses.gradient_penalty(lambda x: self.discriminator({"image": x}, training=True)["realism"], image, fake, alpha)
+        cond = losses.mse(real_out["action_units"], action_units)
+        loss = c.lambda_adv * adv + c.lambda_gp * gp + c.lambda_cond * cond
+        return {"d_loss": loss, "d_adv": adv, "d_gp": gp, "d_cond": cond}
+
+    def generator_losses(self, image, action_units, target):
+        """Terms the generator minimises on edits and on the way back (paper eqs. 1-4), and what the attention does."""
+        c = self.config
+        edit = self.generate(image, action_units, target)
+        judged = self.discriminator({"image": edit["image"]}, training=True)
+        back = self.generate(edit["image"], target, action_units)
+        masks = (edit["attention"], back["attention"])
+        terms = {
+            "g_adv": losses.wasserstein_generator(judged["realism"]),
+            "g_cond": losses.mse(judged["action_units"], target),
+            "g_cyc": losses.l1(back["image"], image),
+            "g_mask": tf.add_n([tf.reduce_mean(mask) for mask in masks]),
+            "g_tv": tf.add_n([losses.total_variation(mask) for mask in masks]),
+        }
+        loss = (
+            c.lambda_adv * terms["g_adv"]
+            + c.lambda_cond * terms["g_cond"]
+            + c.lambda_cyc * terms["g_cyc"]
+            + c.lambda_mask * terms["g_mask"]
+            + c.lambda_edit * (2.0 - terms["g_mask"])
+            + c.lambda_tv * terms["g_tv"]
+        )
+        watched = {
+            "attention_mean": tf.reduce_mean(masks[0]),
+            "attention_low": tf.reduce_mean(tf.cast(masks[0] < 0.05, tf.float32)),
+            "attention_high": tf.reduce_mean(tf.cast(masks[0] > 0.95, tf.float32)),
+        }
+        return {"g_loss": loss, **terms, **watched}
+
+    # Steps.
+
+    def warmup_step(self, batch):
+        """One update of the discriminator on the action units of real pictures, all micro-batches at once."""
+        with tf.GradientTape() as tape:
+            estimate = self.discriminator({"image": batch["image"]}, training=True)["action_units"]
+            cond = losses.mse(estimate, batch["action_units"])
+            loss = self.config.lambda_cond / 10 * cond
+        self.minimize(self.w_optimizer, tape, loss, self.warmup_variables)
+        return {"d_cond": cond}
+
+    def adversarial_step(self, batch):
+        """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
+        n = self.config.n_critic
+        alphas = tf.split(self.uniform(batch, draw=0), n)
+        images, sources, targets = (
+            tf.split(batch[key], n) for key in ("image", "action_units", "target_action_units")
+        )
+        # 1. The discriminator tells real from edited pictures and reads the action units of real ones.
+        for image, source, target, alpha in zip(images, sources, targets, alphas, strict=True):
+            with tf.GradientTape() as tape:
+                d_terms = self.discriminator_losses(image, source, target, alpha)
+            self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
+        # 2. The generator edits the last micro-batch, as the authors' code does.
+        with tf.GradientTape() as tape:
+            g_terms = self.generator_losses(images[-1], sources[-1], targets[-1])
+        self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
+        # 3. The averaged generator is what samples, scores and exports use.
+        average_weights(self.ema_generator, self.generator, self.config.ema_decay, self.g_optimizer.iterations)
+        return {**d_terms, **g_terms}
+
+    # -- edit ----------------------------------------------------------------------------------------------------------
+
+    def edit(self, inputs):
+        """Returns the averaged generator's ``{"image", "color", "attention"}`` for faces and asked action units.
+
+        Args:
+            inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``action_units`` (batch, 17) in 0-1. A model
+                with relative conditioning also reads ``source_action_units`` and estimates them where they are absent.
+        """
+        image, target = inputs["image"], tf.convert_to_tensor(inputs["action_units"])
+        if self.config.relative:
+            source = inputs.get("source_action_units")
+            source = self.estimate_action_units(image) if source is None else source
+            target = self.condition(source, target)
+        return self.ema_generator({"image": image, "action_units": target}, training=False)
+
+    def estimate_action_units(self, image):
+        """Returns the discriminator's estimate of the action units of (batch, size, size, 3) pictures, (batch, 17)."""
+        return tf.clip_by_value(self.discriminator({"image": image}, training=False)["action_units"], 0.0, 1.0)
