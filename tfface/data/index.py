@@ -1,0 +1,142 @@
+"""Random access to the records of a data set: one checked pass over the files, then single reads at known places.
+
+Training wants a new random order every epoch and evaluation one split in order. Both are lists of record numbers; the
+bytes are read from the shard files when they are asked for, and the operating system keeps what fits in memory.
+"""
+
+import dataclasses
+import functools
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from tfface import conventions
+from tfface.data import records, tfrecord
+from tfface.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def features(keys):
+    """Returns the `tf.io` feature description of schema keys; what is unknown gets the schema's unknown value."""
+    spec = {}
+    for key in keys:
+        if key in records.FLOATS:
+            shape = records.FLOATS[key]
+            spec[key] = tf.io.FixedLenFeature(shape, tf.float32, np.full(shape, np.nan, np.float32))
+        elif key in records.INTEGERS:
+            shape = records.INTEGERS[key]
+            spec[key] = tf.io.FixedLenFeature(shape, tf.int64, np.full(shape, conventions.UNKNOWN, np.int64))
+        elif key in records.KEYS:
+            spec[key] = tf.io.FixedLenFeature((), tf.string, b"")
+        else:
+            raise ValueError(f"a record has no {key!r}; the schema has {', '.join(records.KEYS)}")
+    return spec
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scan:
+    """One row per record: where it is, for which split, and which keys it has."""
+
+    shard: np.ndarray  # (N,) int32
+    offset: np.ndarray  # (N,) int64
+    length: np.ndarray  # (N,) int64
+    held_out: np.ndarray  # (N,) bool
+    has: dict  # key -> (N,) bool
+
+
+def _present(key, value):
+    """Tells for a batch of values which are usable: a network cannot take a NaN, but half-known attributes are masked."""
+    if key in records.FLOATS:
+        return ~np.isnan(value).reshape(len(value), -1).any(1)
+    if key in records.INTEGERS:
+        return (value != conventions.UNKNOWN).reshape(len(value), -1).any(1)
+    return value != b""
+
+
+@functools.lru_cache(maxsize=8)
+def _scan(dataset):
+    keys = records.KEYS
+    columns = {"shard": [], "offset": [], "length": [], "held_out": []}
+    has = {key: [] for key in keys}
+    for number, (path, expected) in enumerate(dataset.shards):
+        at = 0
+        found = 0
+        parse = functools.partial(tf.io.parse_example, features=features(keys))
+        raw = tf.data.TFRecordDataset(str(path)).batch(256)
+        try:
+            for data, parsed in raw.map(lambda data: (data, parse(data)), num_parallel_calls=2).as_numpy_iterator():
+                length = np.array([len(d) for d in data], np.int64)
+                offset = at + np.cumsum(length + tfrecord.FRAMING) - length - tfrecord.FRAMING + 12
+                at = int(offset[-1] + length[-1] + 4)
+                found += len(data)
+                columns["shard"].append(np.full(len(data), number, np.int32))
+                columns["offset"].append(offset)
+                columns["length"].append(length)
+                pairs = zip(parsed["identity"], parsed["source"], strict=True)
+                columns["held_out"].append(
+                    [records.held_out(int(i), s.decode(), dataset.info["people"]) for i, s in pairs]
+                )
+                for key in keys:
+                    has[key].append(_present(key, parsed[key]))
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+            raise records.damaged(path, str(error).splitlines()[0]) from error
+        if found != expected:
+            raise records.damaged(path, f"{found} records, {expected} expected")
+    columns = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return _Scan(**columns, has={key: np.concatenate(parts) for key, parts in has.items()})
+
+
+class RecordIndex:
+    """The records of one split that have all the asked-for keys.
+
+    Args:
+        dataset: `records.Dataset`.
+        split: "train", "test" or None for both.
+        keys: keys that a record must have; a record without one of them is left out, and the count is logged.
+
+    Attributes:
+        numbers: (N,) int64, the places of the records in the data set, ascending.
+
+    Raises:
+        InputError: no record remains, or a file is damaged.
+    """
+
+    def __init__(self, dataset, split, keys):
+        records.check_split(split)
+        scan = _scan(dataset)
+        chosen = np.ones(dataset.count, bool) if split is None else scan.held_out == (split == "test")
+        in_split = int(chosen.sum())
+        lacking = {}
+        for key in keys:
+            lacks = chosen & ~scan.has[key]
+            if lacks.any():
+                lacking[key] = int(lacks.sum())
+        for key in lacking:
+            chosen &= scan.has[key]
+        self.numbers = np.flatnonzero(chosen)
+        name = f"the {split} split" if split else "the data set"
+        reasons = ", ".join(f"{count} without {key}" for key, count in lacking.items())
+        if not len(self.numbers):
+            raise InputError(
+                f"{dataset.directory}: no usable record in {name} ({in_split} records{', ' + reasons if reasons else ''}); "
+                "use a data set that has these labels, or a larger one"
+            )
+        if lacking:
+            log.warning("%s: %s: left out of %d records: %s", dataset.directory, name, in_split, reasons)
+        self._paths = [path for path, _ in dataset.shards]
+        self._scan = scan
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def read(self, places):
+        """Returns an object array of the records' bytes at some places of `numbers`."""
+        out = np.empty(len(places), object)
+        for i, place in enumerate(places):
+            n = self.numbers[place]
+            with open(self._paths[self._scan.shard[n]], "rb") as file:
+                file.seek(self._scan.offset[n])
+                out[i] = file.read(int(self._scan.length[n]))
+        return out

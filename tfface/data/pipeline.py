@@ -1,0 +1,234 @@
+"""Records to batches: decoded, resized, augmented, in the units that models take.
+
+Batch number k of training depends on the seed and k alone: the order is a new permutation of the records in each epoch,
+a pure function of (seed, epoch), and every random number of an example is drawn statelessly from (seed, number of the
+example since the start). A run that starts at step k therefore sees the batches that an uninterrupted run would see,
+and neither the number of threads nor the prefetching changes anything.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tfface import conventions
+from tfface.data import index, records
+
+NOISE_KEYS = ("action_units",)  # partner labels that get noise: intensities, not yes/no attributes
+_DRAWS = 3 + len(conventions.ACTION_UNITS)  # flip, shift x, shift y, noise
+_FLIP_SIGN = {"pose": (-1.0, 1.0, -1.0), "light": (-1.0, 1.0)}
+
+
+@functools.lru_cache(maxsize=8)
+def _permutation(seed, epoch, stream, count):
+    return np.random.default_rng([seed, epoch, stream]).permutation(count)
+
+
+def _order(seed, stream, counters, count):
+    """Returns the record for each example counter: each record once in an epoch, another order in each epoch."""
+    epochs, places = np.divmod(counters, count)
+    out = np.empty(len(counters), np.int64)
+    for epoch in np.unique(epochs):
+        here = epochs == epoch
+        out[here] = _permutation(seed, int(epoch), stream, count)[places[here]]
+    return out
+
+
+def _pixels(data, stored, size, channels):
+    """Decodes one picture to (size, size, channels) float32 0-255."""
+    pixels = tf.cast(tf.io.decode_image(data, channels=channels, expand_animations=False), tf.float32)
+    pixels = tf.ensure_shape(pixels, (stored, stored, channels))
+    if size != stored:  # area averages what a smaller pixel covers; enlarging needs interpolation
+        method = "area" if size < stored else "bicubic"
+        pixels = tf.clip_by_value(tf.image.resize(pixels, (size, size), method=method), 0.0, 255.0)
+    return tf.ensure_shape(pixels, (size, size, channels))
+
+
+def _decode(data, keys, stored, size):
+    """Returns the values of one record: pictures (size, size, C) float32 0-255, labels as in the record."""
+    parsed = tf.io.parse_single_example(data, index.features(keys))
+    out = {}
+    for key in keys:
+        value = parsed[key]
+        if key == "image":
+            value = _pixels(value, stored, size, 3)
+        elif key in records.MASKS:
+            value = _pixels(value, stored, size, 1)
+        elif key == "landmarks":
+            value *= size / stored
+        out[key] = value
+    return out
+
+
+def _mirror(values, size):
+    """Returns the values of the mirrored picture."""
+    out = dict(values)
+    permutation = conventions.LANDMARK_MIRROR
+    for key, value in values.items():
+        if key == "image" or key in records.MASKS:
+            out[key] = value[:, ::-1]
+        elif key in _FLIP_SIGN:
+            out[key] = value * _FLIP_SIGN[key]
+        elif key == "landmarks":
+            value = tf.gather(value, permutation)
+            out[key] = tf.stack([size - value[:, 0], value[:, 1]], 1)
+        elif key == "landmarks_visible":
+            out[key] = tf.gather(value, permutation)
+    return out
+
+
+def _moved(values, x, y, reach, size):
+    """Returns the values of the picture moved by whole pixels, x right and y down, mirrored in at the border."""
+    out = dict(values)
+    for key, value in values.items():
+        if key == "image" or key in records.MASKS:
+            value = tf.pad(value, ((reach, reach), (reach, reach), (0, 0)), "REFLECT")
+            out[key] = tf.ensure_shape(value[reach - y :, reach - x :][:size, :size], (size, size, value.shape[-1]))
+        elif key == "landmarks":
+            out[key] = value + tf.cast(tf.stack([x, y]), tf.float32)
+    return out
+
+
+def _model_units(values):
+    """Returns values as models take them; see `training_batches`."""
+    out = {}
+    for key, value in values.items():
+        if key == "image":
+            value = value / 127.5 - 1.0
+        elif key in records.MASKS:
+            value = value / 255.0
+        elif key == "action_units":
+            value = value / conventions.MAX_INTENSITY
+        elif key == "attributes":
+            value = tf.where(value == conventions.UNKNOWN, 0.5, tf.cast(value, tf.float32))
+        out[key] = value
+    return out
+
+
+def training_batches(
+    dataset,
+    batch_size,
+    *,
+    image_size,
+    seed,
+    first_step=0,
+    split="train",
+    keys=("image", "action_units"),
+    partners=("action_units",),
+    partner_noise=0.1,
+    flip=True,
+    shift=0,
+):
+    """Returns an endless `tf.data.Dataset` of training batches, beginning with batch number `first_step`.
+
+    A partner is another record of the split, in a random order of its own; its labels are what an image is edited to.
+    Every record is the partner once in an epoch.
+
+    Args:
+        dataset: `records.Dataset`.
+        batch_size: examples per batch.
+        image_size: side of the images in the batches; other than the data set's, images are resized.
+        seed: not negative; another seed, another order and other augmentation.
+        first_step: number of the first batch.
+        split: "train", "test" or None for both.
+        keys: record keys to give; texts are for evaluation only.
+        partners: keys of the partner to give, as "target_" + key.
+        partner_noise: half width of the uniform noise on partner action units (0-1, clamped after), as the official
+            GANimation adds it; 0 for none.
+        flip: mirror half of the images, with their pose, light, landmarks and masks.
+        shift: largest shift in pixels of the batch's images, either way along x and y; 0 for none.
+
+    Returns:
+        Batches as dicts; B = batch_size, S = image_size:
+            image (B, S, S, 3) float32 -1 to 1; mask, occluder (B, S, S, 1) float32 0-1;
+            action_units (B, 17) float32 0-1; attributes (B, 40) float32 0/1, 0.5 = unknown;
+            pose (B, 3), light (B, 2) float32 degrees; landmarks (B, 68, 2) float32 pixels of the batch's image;
+            landmarks_visible (B, 68) int64 1/0/-1; identity (B,) int64; embedding (B, 128), confidence (B,) float32;
+            target_KEY: the same of the partner;
+            index (B,) int64: number of the example since the start, first_step * B at first.
+
+    Raises:
+        InputError: no record of the split has all keys, or a file is damaged.
+        ValueError: a key that is not in the schema, or a text.
+    """
+    if texts := set(keys) & set(records.TEXTS) | set(partners) & set(records.TEXTS):
+        raise ValueError(f"{', '.join(sorted(texts))}: texts are given by evaluation_batches only")
+    shift = int(shift)
+    chosen = index.RecordIndex(dataset, split, tuple(dict.fromkeys((*keys, *partners))))
+    stored = dataset.image_size
+
+    def fetch(step):
+        counters = int(step) * batch_size + np.arange(batch_size, dtype=np.int64)
+        own = chosen.read(_order(seed, 0, counters, len(chosen)))
+        other = chosen.read(_order(seed, 1, counters, len(chosen))) if partners else own
+        return own, other, counters
+
+    def example(own, other, counter):
+        draws = tf.random.stateless_uniform((_DRAWS,), tf.stack([tf.constant(seed, tf.int64), counter]), alg="philox")
+        values = _decode(own, keys, stored, image_size)
+        if flip:
+            mirrored = _mirror(values, image_size)
+            values = {key: tf.where(draws[0] < 0.5, mirrored[key], value) for key, value in values.items()}
+        if shift:
+            x, y = tf.unstack(tf.cast(tf.floor(draws[1:3] * (2 * shift + 1)), tf.int32) - shift)
+            values = _moved(values, x, y, shift, image_size)
+        batch = _model_units(values)
+        for key, value in _model_units(_decode(other, partners, stored, image_size)).items():
+            if partner_noise and key in NOISE_KEYS:
+                value = tf.clip_by_value(value + partner_noise * (2.0 * draws[3:] - 1.0), 0.0, 1.0)
+            batch["target_" + key] = value
+        batch["index"] = counter
+        return batch
+
+    def fetched(step):
+        own, other, counters = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64))
+        return tuple(tf.ensure_shape(value, (batch_size,)) for value in (own, other, counters))
+
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max).map(fetched)
+    examples = steps.unbatch().map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
+
+
+def evaluation_batches(
+    dataset, batch_size, *, image_size=None, keys=("image", "action_units"), split="test", limit=None
+):
+    """Returns a `tf.data.Dataset` of the records of a split once, in order, with nothing random.
+
+    Args:
+        dataset: `records.Dataset`.
+        batch_size: examples per batch; the last batch has the rest.
+        image_size: side of the images; None keeps the data set's.
+        keys: record keys to give, texts too ((B,) tf.string).
+        split: "train", "test" or None for both.
+        limit: give the first so many only.
+
+    Returns:
+        Batches as in `training_batches`, where `index` is the record's place in the data set.
+
+    Raises:
+        InputError: no record of the split has all keys, or a file is damaged.
+    """
+    required = [key for key in keys if key not in records.TEXTS]
+    chosen = index.RecordIndex(dataset, split, required)
+    count = len(chosen) if limit is None else min(limit, len(chosen))
+
+    def fetched(places):
+        (data,) = tf.numpy_function(lambda p: [chosen.read(p)], [places], [tf.string])
+        data = tf.ensure_shape(data, (None,))
+        return data, tf.gather(chosen.numbers, places)
+
+    def example(data, number):
+        values = _decode(data, keys, dataset.image_size, image_size or dataset.image_size)
+        return {**_model_units(values), "index": number}
+
+    places = tf.data.Dataset.range(count).batch(batch_size).map(fetched)
+    examples = places.unbatch().map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples.batch(batch_size).prefetch(2)
+
+
+def evaluation_records(dataset, *, keys=("image", "action_units"), split="test", limit=None):
+    """Yields the whole records (see `records`) that `evaluation_batches` gives, in its order: scenes, sources, masks."""
+    required = [key for key in keys if key not in records.TEXTS]
+    chosen = index.RecordIndex(dataset, split, required)
+    for place in range(len(chosen) if limit is None else min(limit, len(chosen))):
+        yield records.decode_record(chosen.read([place])[0])
