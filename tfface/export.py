@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfface import __version__, conventions
+from tfface import __version__, config, conventions, training
+from tfface.data.records import read_info
 from tfface.errors import InputError
 from tfface.warmup import prediction_log
 
@@ -42,12 +43,39 @@ class Exported:
     max_error: float
 
 
+def export_run(run, output, *, version=None):
+    """Exports the newest checkpoint of a run directory; see `export_model` for `output`, `version` and what is returned.
+
+    Raises:
+        InputError: `run` is not a run with a checkpoint, or the version exists.
+    """
+    opened = training.open_run(run)
+    card = {
+        "model": opened.model,
+        "preset": opened.settings.preset,
+        "run": Path(run).resolve().name,
+        "data": _data_card(opened.data),
+        "licence": "code Apache-2.0; the weights follow the licence of the data they were trained on",
+        "use": "Faces edited by this model must be labelled as edited; see RESPONSIBLE_USE.md of tfface.",
+        "settings": config.to_json(opened.settings),
+    }
+    return export_model(training.load_model(run), output, version=version, card=card)
+
+
+def _data_card(directory):
+    try:
+        info = read_info(directory)
+    except InputError:
+        return {"source": "unknown: the data set is no longer there", "licence": "unknown"}
+    return {key: info[key] for key in ("source", "licence", "records", "people", "image_size")}
+
+
 def export_model(model, output, *, version=None, card=None):
     """Writes the model's EMA generator as ``output/version/``, reloads it and compares.
 
     Args:
-        model: has `ema_generator`, a functional Keras model from a dict of named inputs (``image`` and one condition or
-            more) to a dict of named outputs (``image`` among them), and an integer `step`.
+        model: a `tfface.models` model: its `ema_generator` is a functional Keras model from a dict of named inputs
+            (``image`` and one condition or more) to a dict of named outputs (``image`` among them).
         output: folder of all versions of this model; made when missing.
         version: positive integer; None takes the number after the highest one there.
         card: dict of what else `model_card.json` should say (JSON values).
@@ -78,7 +106,7 @@ def export_model(model, output, *, version=None, card=None):
         samples = _sample_inputs(network)
         max_error = _compare(partial, network, samples)
         _write_warmup(partial, output.resolve().name, samples)
-        contents = {"step": int(model.step), **_card(network), **(card or {})}
+        contents = {**(card or {}), "step": int(model.step), **_card(network, getattr(model.config, "relative", False))}
         (partial / "model_card.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp's 0700 would keep a container's user out
         os.rename(partial, target)
@@ -179,11 +207,12 @@ def _write_warmup(directory, name, samples):
             writer.write(prediction_log(name, signature, inputs))
 
 
-def _card(network):
+def _card(network, relative):
     size = network.input["image"].shape[1]
     inputs = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
+    meaning = {"range": [-1, 1], "meaning": "asked minus present"} if relative else {"range": [0, 1], "meaning": "asked"}
     for name, spec in _condition_specs(network).items():
-        inputs[name] = {"shape": list(spec.shape[1:]), "range": [0, 1], "labels": list(LABELS.get(name, ()))}
+        inputs[name] = {"shape": list(spec.shape[1:]), **meaning, "labels": list(LABELS.get(name, ()))}
     return {
         "tfface": __version__,
         "tensorflow": tf.__version__,
