@@ -1,0 +1,52 @@
+"""A person's whole head texture, painted layer on layer: `face_texture`."""
+
+import functools
+
+import numpy as np
+
+from tfface.synthetic import atlas, facehair, features, hair, skin
+from tfface.synthetic.surface import surface
+
+
+@functools.lru_cache(maxsize=24)
+def _texture(person):
+    colors = skin.paint(person)
+    tone = np.median(colors[surface().where("head")][::37, :3], 0)
+    features.paint_lips(colors, person.mouth, person.skin.melanin)
+    facehair.paint_beard(colors, person.beard)
+    facehair.paint_brows(colors, person.brows)
+    facehair.paint_scalp(colors, hair.scalp_coverage(person), hair.root_color(person))
+    features.paint_eyes(colors, person.eyes)
+    features.paint_mouth_inside(colors, person.mouth)
+    features.paint_lashes(colors, person.eyes, tone)
+    texture = np.empty((atlas.SIZE, atlas.SIZE, 4), np.float32)
+    texture[...] = (*tone, 0.1)
+    texture[surface().row, surface().column] = colors
+    texture.setflags(write=False)
+    return texture
+
+
+def face_texture(person):
+    """Returns the (512, 512, 4) float32 read-only texture of a `people.Person` in atlas coordinates.
+
+    Linear RGB albedo and gloss, all 0..1. It depends on the person and the attributes, never on expression, pose or
+    light, and is kept for the last two dozen people.
+    """
+    return _texture(_ByLook(person))
+
+
+class _ByLook:
+    """A person as a cache key: (identity, attributes) name the look, comparing every gene would take longer."""
+
+    def __init__(self, person):
+        self._person = person
+        self._key = (person.identity, person.attributes)
+
+    def __getattr__(self, name):
+        return getattr(self._person, name)
+
+    def __hash__(self):
+        return hash(self._key)
+
+    def __eq__(self, other):
+        return self._key == other._key

@@ -1,0 +1,170 @@
+"""Bare skin: colour from pigment and blood, and everything that makes one skin differ from another.
+
+Colour follows the two-chromophore view of skin (Tsumura et al. 1999, "Independent-component analysis of skin color
+image"): the logarithm of albedo is a base minus melanin and hemoglobin amounts times their absorbances. Every layer adds
+to one of the two maps, so that freckles are brown and flushed cheeks red on any skin.
+"""
+
+import numba
+import numpy as np
+
+from tfface.synthetic import atlas, noise
+from tfface.synthetic.regions import regions
+from tfface.synthetic.surface import surface
+
+BASE = np.array([0.89, 0.72, 0.64], np.float32)  # linear RGB without pigment
+MELANIN = np.array([1.95, 2.45, 2.75], np.float32)  # absorbance of the darkest skin
+BLOOD = np.array([0.10, 0.62, 0.50], np.float32)
+
+# Regions whose pigment and blood every person has an amount of his own: mean and deviation of (pigment, blood).
+_PERSONAL = {
+    "cheek": (0.0, 0.035, 0.20, 0.20),
+    "nose": (0.0, 0.03, 0.25, 0.20),
+    "bridge": (0.0, 0.03, 0.0, 0.12),
+    "forehead": (0.01, 0.04, 0.0, 0.14),
+    "chin": (0.0, 0.035, 0.08, 0.14),
+    "perioral": (0.015, 0.04, 0.02, 0.10),
+    "temple": (0.0, 0.035, 0.0, 0.10),
+    "jaw": (0.0, 0.035, 0.0, 0.12),
+    "ear": (0.0, 0.02, 0.30, 0.18),
+    "under_eye": (0.02, 0.035, 0.10, 0.12),
+    "eyelid": (0.02, 0.04, 0.10, 0.14),
+    "neck": (-0.01, 0.02, 0.0, 0.08),
+}
+
+
+def paint(person):
+    """Returns (N, 4) float32 over the texels of `surface()`: linear RGB and gloss of a shaven, unpainted skin."""
+    genes, s, r = person.skin, surface(), regions()
+    rng = np.random.default_rng([genes.seed, 1])
+    strength = 0.5 + genes.unevenness
+    pigment_gain = 0.35 + 0.65 * min(1.0, genes.melanin / 0.25)  # the palest have little to be uneven with
+    weights = np.zeros((len(_REGION_NAMES), 2), np.float32)
+    for k, (pigment, pigment_spread, blood, blood_spread) in enumerate(_PERSONAL.values()):
+        draw = rng.standard_normal(2)
+        weights[k, 0] = (pigment + strength * pigment_spread * draw[0]) * pigment_gain
+        weights[k, 1] = (0.5 + genes.redness) * (blood + blood_spread * draw[1])
+    names = list(_PERSONAL)
+    weights[names.index("under_eye")] += np.array([0.06, 0.22]) * genes.eye_shadows
+    weights[names.index("perioral"), 0] += 0.035 * person.male * rng.uniform()
+    spots = _spots(genes, rng)
+    lines = _lines(person, rng)
+    offsets = rng.integers(0, noise.TILE, (10, 2)).astype(np.int64)
+    tone = np.array(
+        [0.93 * genes.melanin**1.4, 0.22 + 0.5 * genes.redness, genes.undertone, strength * pigment_gain, strength],
+        np.float32,
+    )
+    gloss = np.array([0.05 + 0.16 * genes.shine, 0.10 * genes.shine], np.float32)
+    out = np.empty((len(s.x), 4), np.float32)
+    _tone(s.row, s.column, _masks(), weights, noise.tiles(), offsets, spots, lines, tone, gloss, out)
+    out[:, :3] *= (1 - 0.75 * r["nostril"] - 0.30 * r["lid_edge"] * r["eyelid"])[:, None]
+    return out
+
+
+_REGION_NAMES = tuple(_PERSONAL)
+_cache = {}
+
+
+def _masks():
+    if "masks" not in _cache:
+        r = regions()
+        _cache["masks"] = np.stack([r[name] for name in _REGION_NAMES] + [r["lips"]], 1)
+    return _cache["masks"]
+
+
+def _spots(genes, rng):
+    """Freckles and moles as extra pigment, (SIZE, SIZE) float32."""
+    spots = np.zeros((atlas.SIZE, atlas.SIZE), np.float32)
+    s = surface()
+    face = s.where("head") & (s.z > -1.2) & (s.y < 2.6)
+    if genes.freckles > 0:
+        near = np.exp(-((s.y + 0.75) / 1.0) ** 2 - (np.abs(s.x) / 1.9) ** 2) + 0.10
+        place = _draw_places(rng, face * near, int(60 + 420 * genes.freckles))
+        size = rng.uniform(0.5, 1.15, len(place))
+        strength = rng.uniform(0.06, 0.24, len(place)) * (0.5 + 0.8 * genes.freckles)
+        _splat(spots, s.row[place], s.column[place], size.astype(np.float32), strength.astype(np.float32))
+    if genes.moles:
+        place = _draw_places(rng, face * (1.0 - regions()["lips"]), genes.moles)
+        size = rng.uniform(0.7, 1.9, len(place))
+        strength = rng.uniform(0.45, 0.95, len(place))
+        _splat(spots, s.row[place], s.column[place], size.astype(np.float32), strength.astype(np.float32))
+    return spots
+
+
+def _draw_places(rng, density, count):
+    total = np.cumsum(density, dtype=np.float64)
+    return np.minimum(np.searchsorted(total, rng.uniform(0, total[-1], count)), len(density) - 1)
+
+
+@numba.njit(cache=True)
+def _splat(image, rows, columns, sizes, strengths):
+    for k in range(len(rows)):
+        reach = int(3 * sizes[k]) + 1
+        for row in range(max(0, rows[k] - reach), min(image.shape[0], rows[k] + reach + 1)):
+            for column in range(max(0, columns[k] - reach), min(image.shape[1], columns[k] + reach + 1)):
+                d = ((row - rows[k]) ** 2 + (column - columns[k]) ** 2) / (sizes[k] * sizes[k])
+                image[row, column] = max(image[row, column], strengths[k] * np.exp(-0.5 * d * d))
+
+
+def _lines(person, rng):
+    """How dark wrinkles are, (N,) float32: folds beside the nose and under the eyes, forehead lines, crow's feet."""
+    s, r, age = surface(), regions(), person.skin.wrinkles
+    base = rng.uniform(0, 1, 8)
+    lines = (0.03 + 0.34 * age * (0.6 + 0.6 * base[0])) * r["nasolabial"]
+    lines += 0.26 * age * base[1] * r["marionette"] + (0.04 * base[7] + 0.26 * age) * base[2] * r["eye_bag"]
+    if age > 0.08:
+        at = _line_texels()
+        x, y, across = s.x[at], s.y[at], np.abs(s.x[at])
+        wave = 0.07 * np.sin(2.1 * x + 6 * base[3]) + 0.05 * np.sin(4.7 * x + 9 * base[4])
+        rows = (y + wave - 0.16 * across) / (0.27 + 0.12 * base[5])
+        ridge = np.exp(-(((rows - np.round(rows)) / 0.11) ** 2)) * r["forehead"][at]
+        angle = np.arctan2(y + 0.02, across - 1.5)
+        rays = angle / 0.36 + base[6]
+        crow = np.exp(-(((rays - np.round(rays)) / 0.16) ** 2)) * np.exp(-(((across - 2.0) / 0.3) ** 2 + ((y + 0.1) / 0.42) ** 2))
+        frown = np.exp(-(((across - 0.2) / 0.05) ** 2) - ((y - 0.75) / 0.3) ** 2) * (s.z[at] > 0)
+        neck = np.exp(-(((y + 4.55 + 0.1 * np.cos(2 * x)) / 0.06) ** 2)) * (s.y[at] < -4)
+        lines[at] += age * (0.28 * ridge + 0.34 * crow * (s.z[at] > -0.9) + 0.3 * base[0] * frown + 0.25 * neck)
+    return np.minimum(lines, 0.6).astype(np.float32)
+
+
+def _line_texels():
+    if "line_texels" not in _cache:
+        s = surface()
+        forehead = (s.y > 0.3) & (s.y < 3.0) & (s.z > -0.8)
+        crow = (np.abs(s.x) > 1.4) & (np.abs(s.y) < 1.0) & (s.z > -1.0)
+        _cache["line_texels"] = np.flatnonzero(s.where("head", "neck") & (forehead | crow | (s.y < -4)))
+    return _cache["line_texels"]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _tone(row, column, masks, weights, tiles, offsets, spots, lines, tone, gloss, out):
+    side = tiles.shape[1] - 1  # a power of two: & wraps around
+    regions_count = masks.shape[1] - 1
+    for i in range(len(row)):
+        pigment, blood = tone[0], tone[1]
+        for k in range(regions_count):
+            m = masks[i, k]
+            if m > 0.003:
+                pigment += weights[k, 0] * m
+                blood += weights[k, 1] * m
+        r, c = row[i], column[i]
+        coarse = tiles[5, (r + offsets[0, 0]) & side, (c + offsets[0, 1]) & side]
+        large = tiles[4, (r + offsets[1, 0]) & side, (c + offsets[1, 1]) & side]
+        middle = tiles[3, (r + offsets[2, 0]) & side, (c + offsets[2, 1]) & side]
+        fine = tiles[1, (r + offsets[3, 0]) & side, (c + offsets[3, 1]) & side]
+        pores = tiles[0, (r + offsets[4, 0]) & side, (c + offsets[4, 1]) & side]
+        red_large = tiles[4, (r + offsets[5, 0]) & side, (c + offsets[5, 1]) & side]
+        red_middle = tiles[3, (r + offsets[6, 0]) & side, (c + offsets[6, 1]) & side]
+        red_fine = tiles[2, (r + offsets[7, 0]) & side, (c + offsets[7, 1]) & side]
+        pigment += tone[3] * (0.030 * coarse + 0.022 * large + 0.012 * middle + 0.006 * fine + 0.004 * pores)
+        blood += tone[4] * (0.10 * red_large + 0.07 * red_middle + 0.05 * red_fine)
+        pigment = max(pigment, 0.0) + spots[r, c]
+        blood = max(blood, 0.0)
+        thin = 1.0 / (1.0 + 1.2 * pigment)  # blood shows less through pigment
+        shade = 1.0 - lines[i]
+        warm = tone[2]
+        out[i, 0] = BASE[0] * np.exp(-MELANIN[0] * pigment - BLOOD[0] * blood * thin) * shade
+        out[i, 1] = BASE[1] * np.exp(-MELANIN[1] * pigment - BLOOD[1] * blood * thin - 0.02 * warm) * (1 - 1.12 * lines[i])
+        out[i, 2] = BASE[2] * np.exp(-MELANIN[2] * pigment - BLOOD[2] * blood * thin - 0.16 * warm) * (1 - 1.2 * lines[i])
+        t_zone = masks[i, 1] + masks[i, 2] + 0.6 * masks[i, 3]
+        out[i, 3] = max(0.0, gloss[0] + gloss[1] * t_zone + 0.010 * fine)
