@@ -136,7 +136,7 @@ def _line_texels():
     return _cache["line_texels"]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _tone(row, column, masks, weights, tiles, offsets, spots, lines, tone, gloss, out):
     side = tiles.shape[1] - 1  # a power of two: & wraps around
     regions_count = masks.shape[1] - 1
