@@ -76,7 +76,7 @@ class FaceModel(keras.Model):
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica"
         )
-        self._phase = None
+        self._phase = self._chosen_phase = None
 
     # -- settings in and out -------------------------------------------------------------------------------------
 
@@ -134,15 +134,26 @@ class FaceModel(keras.Model):
         return next((phase for phase in phases if step < phase.last_step), phases[-1])
 
     def set_phase(self, name):
-        """Chooses the kind of step that `fit` runs from now on (in Python, so that no graph holds a branch)."""
+        """Chooses the kind of step that `fit` runs from now on (in Python, so that no graph holds a branch).
+
+        Without it, each `fit` runs the kind that the saved step belongs to when it starts.
+        """
+        self._chosen_phase = name
+        self._enter(name)
+
+    def _enter(self, name):
         if name != self._phase:
             self._phase = name
             self.train_function = None
 
+    def make_train_function(self, force=False):
+        self._enter(self._chosen_phase or self.phase_at(int(self.step.numpy())).name)
+        return super().make_train_function(force)
+
     def train_step(self, batch):
         """One step of the current phase on `batch`, a dict of tensors; returns a dict of named scalar terms."""
-        if self._phase is None:
-            self.set_phase(self.phase_at(int(self.step.numpy()) if tf.executing_eagerly() else 0).name)
+        if tf.executing_eagerly():
+            self._enter(self._chosen_phase or self.phase_at(int(self.step.numpy())).name)
         terms = getattr(self, f"{self._phase}_step")(batch)
         self.step.assign_add(1)
         return terms
@@ -155,15 +166,22 @@ class FaceModel(keras.Model):
         They depend on the seed, the saved step, `draw` (each use has its own number) and the example's place in the
         global batch, never on how the batch is spread over replicas or where training was interrupted.
         """
-        step = tf.cast(self.step, tf.int32)
-        numbers = tf.random.stateless_uniform(
-            [self.examples_per_step], seed=tf.stack([self.seed * 64 + draw, step]), alg="philox"
-        )
+        seed = tf.stack([tf.constant(self.seed * 64 + draw, tf.int64), tf.cast(self.step, tf.int64)])
+        numbers = tf.random.stateless_uniform([self.examples_per_step], seed=seed, alg="philox")
         if "index" in batch:
             places = tf.cast(batch["index"] % self.examples_per_step, tf.int32)
         else:
             places = tf.range(tf.shape(batch["image"])[0])
         return tf.reshape(tf.gather(numbers, places), [-1, 1, 1, 1])
+
+    @staticmethod
+    def micro_batches(batch, count):
+        """Returns `count` smaller batches of different examples, dealt out one by one.
+
+        Dealt, not cut: when each replica deals its share of the global batch, every micro-batch still holds the same
+        examples as on one device (where the count divides each share).
+        """
+        return [{key: value[first::count] for key, value in batch.items()} for first in range(count)]
 
     def minimize(self, optimizer, tape, loss, variables):
         """Applies one update; divided by the replica count because an optimizer sums gradients over replicas."""

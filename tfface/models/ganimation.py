@@ -15,6 +15,8 @@ What differs, and why:
 * `conditioning="film"` modulates features after each normalisation. The published concatenation adds a constant plane,
   which instance normalisation all but removes. `relative=True` conditions on the change instead of the target.
 * A warm-up of the discriminator's AU head, without which a short run gives the generator no AU signal.
+* `lambda_rec` compares edits with their true answers where a batch has them (``target_image``: the same synthetic scene
+  with the asked action units). Photos have none: there, and in the paper's preset, training is unpaired as published.
 * Any size that the strides divide: depth and AU head follow the size.
 """
 
@@ -55,6 +57,7 @@ class GANimationConfig(ModelConfig):
     lambda_gp: float = setting(10.0, "gradient penalty")
     lambda_cond: float = setting(160.0, "mean squared error of action units (0-1)")
     lambda_cyc: float = setting(10.0, "cycle L1, pixels in [-1, 1]")
+    lambda_rec: float = setting(0.0, "L1 to the true answer, for data that has it (synthetic heads); 0 is unpaired")
     lambda_mask: float = setting(0.1, "mean attention, both passes: pushes toward editing more")
     lambda_edit: float = setting(0.0, "mean of 1 - attention, both passes: pushes toward editing less")
     lambda_tv: float = setting(4.064, "smoothness of the attention, both passes")
@@ -231,6 +234,15 @@ class Discriminator(keras.Model):
         return cls(**config)
 
 
+def watch_attention(attention):
+    """Returns what tells whether the attention saturates: its mean and the shares near 0 and near 1."""
+    return {
+        "attention_mean": tf.reduce_mean(attention),
+        "attention_low": tf.reduce_mean(tf.cast(attention < 0.05, tf.float32)),
+        "attention_high": tf.reduce_mean(tf.cast(attention > 0.95, tf.float32)),
+    }
+
+
 # -- model -------------------------------------------------------------------------------------------------------------
 
 
@@ -276,10 +288,16 @@ class GANimation(FaceModel):
 
         self.g_optimizer = adam(updates, self.generator.trainable_variables)
         self.d_optimizer = adam(updates * c.n_critic, self.discriminator.trainable_variables)
-        if c.warmup_steps:
+
+        def warmup_adam(variables):
             rate = ConstantThenLinear(c.warmup_rate, c.warmup_steps / 2, c.warmup_steps)
-            self.w_optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
-            self.w_optimizer.build(self.warmup_variables)
+            optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
+            optimizer.build(variables)
+            return optimizer
+
+        if c.warmup_steps:
+            self.d_warmup_optimizer = warmup_adam(self.warmup_variables)
+            self.g_warmup_optimizer = warmup_adam(self.generator.trainable_variables)
 
     @property
     def warmup_variables(self):
@@ -311,64 +329,71 @@ class GANimation(FaceModel):
         loss = c.lambda_adv * adv + c.lambda_gp * gp + c.lambda_cond * cond
         return {"d_loss": loss, "d_adv": adv, "d_gp": gp, "d_cond": cond}
 
-    def generator_losses(self, image, action_units, target):
-        """Terms the generator minimises on edits and on the way back (paper eqs. 1-4), and what the attention does."""
+    def generator_losses(self, image, action_units, target, truth=None):
+        """Terms the generator minimises on edits and on the way back (paper eqs. 1-4), and what the attention does.
+
+        `truth` is the true answer to each edit, for `lambda_rec`, or None.
+        """
         c = self.config
         edit = self.generate(image, action_units, target)
         judged = self.discriminator({"image": edit["image"]}, training=True)
-        back = self.generate(edit["image"], target, action_units)
-        masks = (edit["attention"], back["attention"])
+        masks = [edit["attention"]]
         terms = {
             "g_adv": losses.wasserstein_generator(judged["realism"]),
             "g_cond": losses.mse(judged["action_units"], target),
-            "g_cyc": losses.l1(back["image"], image),
-            "g_mask": tf.add_n([tf.reduce_mean(mask) for mask in masks]),
-            "g_tv": tf.add_n([losses.total_variation(mask) for mask in masks]),
         }
-        loss = (
-            c.lambda_adv * terms["g_adv"]
-            + c.lambda_cond * terms["g_cond"]
-            + c.lambda_cyc * terms["g_cyc"]
-            + c.lambda_mask * terms["g_mask"]
-            + c.lambda_edit * (2.0 - terms["g_mask"])
-            + c.lambda_tv * terms["g_tv"]
-        )
-        watched = {
-            "attention_mean": tf.reduce_mean(masks[0]),
-            "attention_low": tf.reduce_mean(tf.cast(masks[0] < 0.05, tf.float32)),
-            "attention_high": tf.reduce_mean(tf.cast(masks[0] > 0.95, tf.float32)),
-        }
-        return {"g_loss": loss, **terms, **watched}
+        loss = c.lambda_adv * terms["g_adv"] + c.lambda_cond * terms["g_cond"]
+        if c.lambda_cyc:
+            back = self.generate(edit["image"], target, action_units)
+            masks.append(back["attention"])
+            terms["g_cyc"] = losses.l1(back["image"], image)
+            loss += c.lambda_cyc * terms["g_cyc"]
+        if truth is not None and c.lambda_rec:
+            terms["g_rec"] = losses.l1(edit["image"], truth)
+            loss += c.lambda_rec * terms["g_rec"]
+        terms["g_mask"] = tf.add_n([tf.reduce_mean(mask) for mask in masks])
+        terms["g_tv"] = tf.add_n([losses.total_variation(mask) for mask in masks])
+        loss += c.lambda_mask * terms["g_mask"] + c.lambda_edit * (len(masks) - terms["g_mask"]) + c.lambda_tv * terms["g_tv"]
+        return {"g_loss": loss, **terms, **watch_attention(masks[0])}
 
     # Steps.
 
     def warmup_step(self, batch):
-        """One update of the discriminator on the action units of real pictures, all micro-batches at once."""
+        """All micro-batches at once: the discriminator reads the action units of real pictures and, where true answers
+        are known, the generator makes them. Neither needs the other yet, so these steps are cheap."""
+        c = self.config
         with tf.GradientTape() as tape:
             estimate = self.discriminator({"image": batch["image"]}, training=True)["action_units"]
             cond = losses.mse(estimate, batch["action_units"])
-            loss = self.config.lambda_cond / 10 * cond
-        self.minimize(self.w_optimizer, tape, loss, self.warmup_variables)
-        return {"d_cond": cond}
+            loss = c.lambda_cond * cond
+        self.minimize(self.d_warmup_optimizer, tape, loss, self.warmup_variables)
+        if "target_image" not in batch or not c.lambda_rec:
+            return {"d_cond": cond}
+        with tf.GradientTape() as tape:
+            edit = self.generate(batch["image"], batch["action_units"], batch["target_action_units"])
+            rec = losses.l1(edit["image"], batch["target_image"])
+            loss = c.lambda_rec * rec + c.lambda_edit * (1.0 - tf.reduce_mean(edit["attention"]))
+        self.minimize(self.g_warmup_optimizer, tape, loss, self.generator.trainable_variables)
+        average_weights(self.ema_generator, self.generator, c.ema_decay, self.step)
+        return {"d_cond": cond, "g_rec": rec, **watch_attention(edit["attention"])}
 
     def adversarial_step(self, batch):
         """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
-        n = self.config.n_critic
-        alphas = tf.split(self.uniform(batch, draw=0), n)
-        images, sources, targets = (
-            tf.split(batch[key], n) for key in ("image", "action_units", "target_action_units")
-        )
+        keys = ("image", "action_units", "target_action_units")
+        drawn = {**{key: batch[key] for key in keys}, "alpha": self.uniform(batch, draw=0)}
         # 1. The discriminator tells real from edited pictures and reads the action units of real ones.
-        for image, source, target, alpha in zip(images, sources, targets, alphas, strict=True):
+        for part in self.micro_batches(drawn, self.config.n_critic):
+            labelled = [part[key] for key in keys]
             with tf.GradientTape() as tape:
-                d_terms = self.discriminator_losses(image, source, target, alpha)
+                d_terms = self.discriminator_losses(*labelled, part["alpha"])
             self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
         # 2. The generator edits the last micro-batch, as the authors' code does.
+        truth = tf.split(batch["target_image"], n)[-1] if "target_image" in batch else None
         with tf.GradientTape() as tape:
-            g_terms = self.generator_losses(images[-1], sources[-1], targets[-1])
+            g_terms = self.generator_losses(images[-1], sources[-1], targets[-1], truth)
         self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
         # 3. The averaged generator is what samples, scores and exports use.
-        average_weights(self.ema_generator, self.generator, self.config.ema_decay, self.g_optimizer.iterations)
+        average_weights(self.ema_generator, self.generator, self.config.ema_decay, self.step)
         return {**d_terms, **g_terms}
 
     # -- edit ----------------------------------------------------------------------------------------------------------
