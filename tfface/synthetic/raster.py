@@ -6,10 +6,10 @@ No `fastmath` and no parallel loops: both would let the result depend on the mac
 import numba
 import numpy as np
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
-@_compiled
+@compiled
 def rasterize(points, triangles, two_sided, size):
     """Finds the nearest triangle at the centre of each pixel.
 
@@ -58,7 +58,7 @@ def rasterize(points, triangles, two_sided, size):
     return number, weights, nearness
 
 
-@_compiled
+@compiled
 def vertex_normals(vertices, triangles):
     """Returns (V, 3) float32 unit normals, weighted by area; zero for vertices of no triangle."""
     total = np.zeros((vertices.shape[0], 3))
@@ -80,7 +80,7 @@ def vertex_normals(vertices, triangles):
     return result
 
 
-@_compiled
+@compiled
 def add_offsets(vertices, start, index, offset, numbers, amounts):
     """Adds sparse targets to `vertices` (V, 3) in place: target `numbers[k]`, rows start[n]:start[n + 1], by `amounts[k]`."""
     for k in range(numbers.shape[0]):

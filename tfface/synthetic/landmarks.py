@@ -1,0 +1,47 @@
+"""The 68 iBUG 300-W points of a synthetic face, in that order: point 36 is the outer corner of the eye at image left.
+
+All are fixed vertices of the mesh, which makes them exact and comparable across people, expressions and poses. The jaw
+(0-16) is the line seen in a frontal picture; on a turned head it stays on the bone and is hidden on the far side, unlike
+hand-made 2D labels that slide along the visible outline. The inner lip points (60-67) lie on the seam between lip and
+mouth, upper and lower ones meet when the mouth is closed.
+"""
+
+import numpy as np
+
+# iBUG order: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, outer lips 48-59, inner lips 60-67.
+VERTICES = np.array(
+    [
+        867, 868, 869, 912, 895, 893, 891, 921, 747, 3113, 3083, 3085, 3087, 3104, 3064, 3063, 3062,
+        173, 178, 176, 177, 180, 2446, 2443, 2442, 2444, 2439,
+        133, 131, 201, 294, 358, 314, 317, 2567, 2609,
+        1089, 1083, 1099, 1105, 1096, 1093, 3287, 3281, 3265, 3271, 3275, 3278,
+        369, 447, 460, 466, 2709, 2697, 2619, 2621, 2729, 496, 484, 371,
+        528, 1834, 537, 3996, 2763, 2770, 540, 535,
+    ]
+)  # fmt: skip
+
+HIDDEN_BEHIND = 0.09  # dm: lashes and the roundness of lips may stand this far in front of a point that is still seen
+
+
+def visible(points, distance, depth, occluder):
+    """Tells which points are seen.
+
+    Args:
+        points: (68, 2) in pixels of the picture, y down.
+        distance: (68,) from the camera in dm.
+        depth: (N, N) distance of the nearest surface in dm, NaN where nothing is; N may be a multiple of the size.
+        occluder: (S, S) bool, what stands in front of the head.
+
+    Returns:
+        (68,) int8: 1 seen, 0 behind something, turned away or outside the picture.
+    """
+    size, finer = len(occluder), len(depth) // len(occluder)
+    inside = ((points >= 0) & (points < size)).all(1)
+    column, row = np.clip(points, 0, size - 1e-3).T
+    # The farthest surface of a 3x3 neighbourhood: a point on an outline must not be hidden by its own edge.
+    farthest = np.where(np.isnan(depth), -np.inf, depth)
+    padded = np.pad(farthest, 1, constant_values=-np.inf)
+    r, c = (row * finer).astype(int), (column * finer).astype(int)
+    around = np.stack([padded[r + i, c + j] for i in range(3) for j in range(3)]).max(0)
+    seen = np.isneginf(around) | (distance <= around + HIDDEN_BEHIND)
+    return (inside & seen & ~occluder[row.astype(int), column.astype(int)]).astype(np.int8)

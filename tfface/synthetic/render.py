@@ -1,0 +1,151 @@
+"""Scene in, labelled picture out."""
+
+import dataclasses
+
+import numpy as np
+
+from tfface import conventions
+from tfface.synthetic import appearance, camera, expressions, head, landmarks, people, raster, shading
+
+_SKIN, _EYE, _OTHER = 0, 1, 2
+_EYES = ("helper-l-eye", "helper-r-eye")
+_SHINY = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rendering:
+    """A picture and its exact labels.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        mask: (S, S) uint8, 255 where the head with its hair and glasses is seen or would be without the occluder.
+        occluder: (S, S) uint8, 255 where something stands in front of the head or the background.
+        landmarks: (68, 2) float32 in pixels, y down, pixel centres at +0.5.
+        landmarks_visible: (68,) int8, see `landmarks.visible`.
+        depth: (S, S) float32, distance of the head from the camera in dm, NaN where it is not.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    occluder: np.ndarray
+    landmarks: np.ndarray
+    landmarks_visible: np.ndarray
+    depth: np.ndarray
+
+
+def render(scene, image_size=128, supersample=2):
+    """Draws a `scene.Scene`; the same scene gives the same bytes on every call and in every process.
+
+    Args:
+        scene: what to draw.
+        image_size: side of the square picture in pixels.
+        supersample: samples per pixel and axis.
+
+    Returns:
+        A `Rendering`.
+    """
+    person = people.person(scene.identity, scene.attributes)
+    geometry = head.deform(person.shape, scene.action_units)
+    model = _Model([face_mesh(person, geometry)], geometry)
+    fine = image_size * supersample
+    points, turned, distance = camera.project(model.vertices, camera.pivot(geometry.neutral), scene.pose, scene.camera)
+    seen = np.column_stack([points * fine, 1 / distance])
+    number, weights, nearness = raster.rasterize(seen, model.triangles, model.two_sided, fine)
+    picture = _shaded(scene, model, number, weights, turned, distance, geometry.wrinkles)
+    covered = number >= 0
+    depth = np.where(covered, 1 / np.where(covered, nearness, 1), np.nan)
+    coverage = _coarse(covered[..., None].astype(np.float32), supersample)
+    behind = np.full((image_size, image_size, 3), 0.3, np.float32)
+    image = _coarse(picture, supersample) + behind * (1 - coverage)
+    occluder = np.zeros((image_size, image_size), bool)
+    at = points[model.landmarks] * image_size
+    return Rendering(
+        image=to_srgb(image),
+        mask=np.where(coverage[..., 0] >= 0.5, np.uint8(255), np.uint8(0)),
+        occluder=np.where(occluder, np.uint8(255), np.uint8(0)),
+        landmarks=at.astype(np.float32),
+        landmarks_visible=landmarks.visible(at, distance[model.landmarks], depth, occluder),
+        depth=_coarse_depth(depth, supersample),
+    )
+
+
+def face_mesh(person, geometry):
+    """Returns the `head.Mesh` of skin, eyes, teeth, tongue and lashes of a person wearing an expression."""
+    template = head.template()
+    texture = appearance.face_texture(person)
+    return head.Mesh(geometry.vertices[template.source], template.triangles, template.uv, texture, rigid=False)
+
+
+class _Model:
+    """All meshes of a scene as one list of vertices and triangles; the face comes first."""
+
+    def __init__(self, meshes, geometry):
+        template = head.template()
+        self.meshes = meshes
+        vertex = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+        self.first = np.cumsum([0] + [len(mesh.triangles) for mesh in meshes])
+        self.vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float64)
+        self.triangles = np.concatenate([m.triangles + np.int32(v) for m, v in zip(meshes, vertex, strict=False)])
+        self.uv = np.concatenate([mesh.uv for mesh in meshes])
+        self.two_sided = np.repeat([mesh.two_sided for mesh in meshes], [len(mesh.triangles) for mesh in meshes])
+        # Seams of the texture double vertices of the face; its normals come from the surface without seams.
+        face = head.normals(geometry.vertices)[template.source]
+        rest = [raster.vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes[1:]]
+        self.normals = np.concatenate([face, *rest])
+        self.material = np.full(len(self.triangles), _OTHER, np.int8)
+        self.material[: len(template.part)] = _face_materials(template)
+        self.landmarks = _drawn(template)[landmarks.VERTICES]
+
+
+def _face_materials(template):
+    kinds = [_EYE if n in _EYES else _OTHER if n in _SHINY else _SKIN for n in template.part_names]
+    return np.array(kinds, np.int8)[template.part]
+
+
+def _drawn(template):
+    """Returns (5495,) the first drawn vertex of each vertex of the surface."""
+    first = np.zeros(len(template.vertices), np.int64)
+    first[template.source[::-1]] = np.arange(len(template.source))[::-1]
+    return first
+
+
+def _shaded(scene, model, number, weights, turned, distance, wrinkles):
+    rotation = conventions.rotation_matrix(scene.pose.yaw, scene.pose.pitch, scene.pose.roll)
+    own_axes = turned @ rotation
+    everything = len(model.vertices)
+    open_sky = shading.openness(own_axes, model.normals, model.triangles, model.two_sided, everything)
+    toward = conventions.light_direction(scene.light.azimuth, scene.light.elevation)
+    light_points, light_heights = shading.depth_view(
+        turned, model.triangles, model.two_sided, toward, shading.SHADOW_SIZE, shading.SHADOW_REACH
+    )
+    light = np.array([*toward, scene.light.intensity, scene.light.ambient])
+    normals = model.normals @ rotation.T.astype(np.float32)
+    crease = expressions.creases(wrinkles)
+    picture = np.zeros((*number.shape, 3), np.float32)
+    for mesh, first, last in zip(model.meshes, model.first, model.first[1:], strict=False):
+        shading.shade(
+            first, last, number, weights, distance, model.triangles, model.uv, normals, open_sky, light_points,
+            mesh.texture, model.material, light_heights, light, crease, picture,
+        )  # fmt: skip
+    return picture
+
+
+def _coarse(picture, factor):
+    """Averages blocks of factor x factor pixels of (N, N, C)."""
+    size = len(picture) // factor
+    return picture.reshape(size, factor, size, factor, -1).mean((1, 3))
+
+
+def _coarse_depth(depth, factor):
+    """Nearest of the samples that hit the head; averages across an outline would lie on neither side."""
+    size = len(depth) // factor
+    blocks = np.where(np.isnan(depth), np.inf, depth).reshape(size, factor, size, factor).min((1, 3))
+    return np.where(np.isinf(blocks), np.nan, blocks).astype(np.float32)
+
+
+def to_srgb(picture):
+    """Returns uint8 sRGB of a linear float picture; highlights above 0.8 roll off instead of clipping."""
+    soft = np.where(picture > 0.8, 1 - 0.2 * np.exp(-(picture - 0.8) / 0.2), picture)
+    clipped = np.clip(soft, 0, 1)
+    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    return np.round(encoded * 255).astype(np.uint8)

@@ -1,0 +1,162 @@
+"""Light on surfaces: how open each vertex is to the sky, shadows of the one light, and the colour of each pixel."""
+
+import numpy as np
+
+from tfface.synthetic import raster
+from tfface.synthetic.raster import compiled
+
+SKY_SIZE = 112  # pixels of the views that occlusion is measured in
+SKY_REACH = 2.6  # dm shown to either side of the pivot
+SKY_BIAS = 0.05  # dm
+# Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
+SKY_DIRECTIONS = 10
+
+SHADOW_SIZE = 256
+SHADOW_REACH = 2.4
+SHADOW_BIAS = 0.045
+
+
+def sky_directions():
+    """Returns (SKY_DIRECTIONS, 3) unit vectors on a Fibonacci spiral about +z."""
+    k = np.arange(SKY_DIRECTIONS)
+    z = 1 - 1.3 * (k + 0.5) / SKY_DIRECTIONS
+    angle = k * np.pi * (3 - np.sqrt(5)) + 0.5
+    r = np.sqrt(1 - z * z)
+    return np.stack([r * np.sin(angle), r * np.cos(angle), z], 1)
+
+
+def look_along(direction):
+    """Returns the 3x3 rotation that turns `direction` to +z."""
+    z = direction / np.linalg.norm(direction)
+    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.95 else [1.0, 0.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])
+
+
+def depth_view(turned, triangles, two_sided, direction, size, reach):
+    """Returns (V, 3) points (column, row, height) of vertices seen from `direction`, and the (size, size) heights."""
+    points = turned @ look_along(direction).T
+    points[:, 0] = (points[:, 0] / reach + 1) * size / 2
+    points[:, 1] = (1 - points[:, 1] / reach) * size / 2
+    return points, raster.rasterize(points, triangles, two_sided, size)[2]
+
+
+def openness(vertices, vertex_normals, triangles, two_sided, count):
+    """Measures how much of the sky each of the first `count` vertices sees: (count,) float32, 0 enclosed to 1 open.
+
+    `vertices` (V, 3) lie about the pivot in the head's own axes, so that neither pose nor light change the result.
+    """
+    total = np.zeros((count, 2))
+    for direction in sky_directions():
+        points, heights = depth_view(vertices, triangles, two_sided, direction, SKY_SIZE, SKY_REACH)
+        _gather_sky(points, heights, vertex_normals[:count], direction, total)
+    return (total[:, 0] / np.maximum(total[:, 1], 1e-6)).astype(np.float32)
+
+
+@compiled
+def lit_share(heights, column, row, height, bias):
+    """Share of the four nearest texels of a height map that do not stand in the light, bilinear."""
+    size = heights.shape[0]
+    column -= 0.5
+    row -= 0.5
+    c0, r0 = int(np.floor(column)), int(np.floor(row))
+    fc, fr = column - c0, row - r0
+    share = 0.0
+    for i in range(2):
+        for j in range(2):
+            r, c = r0 + i, c0 + j
+            weight = (fr if i else 1.0 - fr) * (fc if j else 1.0 - fc)
+            if r < 0 or c < 0 or r >= size or c >= size or heights[r, c] <= height + bias:
+                share += weight
+    return share
+
+
+@compiled
+def _gather_sky(points, heights, normals, direction, total):
+    for v in range(normals.shape[0]):
+        facing = normals[v, 0] * direction[0] + normals[v, 1] * direction[1] + normals[v, 2] * direction[2]
+        if facing > 0.0:
+            total[v, 1] += facing
+            total[v, 0] += facing * lit_share(heights, points[v, 0], points[v, 1], points[v, 2], SKY_BIAS)
+
+
+@compiled
+def shade(first, last, number, weights, distance, triangles, uv, normals, open_sky, light_points, texture, material,
+          light_heights, light, crease, picture):  # fmt: skip
+    """Colours the pixels of triangles first..last-1 of one mesh.
+
+    Args:
+        number, weights: as returned by `raster.rasterize`; `distance` (V,) turns the weights into those of perspective.
+        triangles: (T, 3); uv (V, 2), normals (V, 3) in camera axes, open_sky (V,) and light_points (V, 3) per vertex.
+        texture: (H, W, 4) linear colour and gloss.
+        material: (T,) int8, 0 skin, 1 eye, 2 everything else.
+        light_heights: (N, N) height map of the light; light: (5,) direction, intensity and ambient.
+        crease: (C, C) float32 in the texture's coordinates, the share by which skin is darkened.
+        picture: (S, S, 3) float32, written in linear colour.
+    """
+    rows, columns = number.shape
+    height, width = texture.shape[0], texture.shape[1]
+    lx, ly, lz, intensity, ambient = light[0], light[1], light[2], light[3], light[4]
+    # Blinn's half vector with the view along z: faces are small against their distance.
+    hx, hy, hz = lx, ly, lz + 1.0
+    length = np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
+    hx, hy, hz = hx / length, hy / length, hz / length
+    color = np.zeros(4)
+    for row in range(rows):
+        for column in range(columns):
+            t = number[row, column]
+            if t < first or t >= last:
+                continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            wb, wc = weights[row, column, 0], weights[row, column, 1]
+            wa = (1.0 - wb - wc) / distance[a]
+            wb /= distance[b]
+            wc /= distance[c]
+            total = wa + wb + wc
+            wa, wb, wc = wa / total, wb / total, wc / total
+
+            nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
+            ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
+            nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+            length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
+            nx, ny, nz = nx / length, ny / length, nz / length
+            if nz < 0.0 and material[t] == 2:
+                nx, ny, nz = -nx, -ny, -nz
+
+            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
+            v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
+            x = min(max(u * width - 0.5, 0.0), width - 1.001)
+            y = min(max(v * height - 0.5, 0.0), height - 1.001)
+            x0, y0 = int(x), int(y)
+            x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+            fx, fy = x - x0, y - y0
+            for k in range(4):
+                top = texture[y0, x0, k] * (1.0 - fx) + texture[y0, x1, k] * fx
+                low = texture[y1, x0, k] * (1.0 - fx) + texture[y1, x1, k] * fx
+                color[k] = top * (1.0 - fy) + low * fy
+            open_here = wa * open_sky[a] + wb * open_sky[b] + wc * open_sky[c]
+            px = wa * light_points[a, 0] + wb * light_points[b, 0] + wc * light_points[c, 0]
+            py = wa * light_points[a, 1] + wb * light_points[b, 1] + wc * light_points[c, 1]
+            pz = wa * light_points[a, 2] + wb * light_points[b, 2] + wc * light_points[c, 2]
+            lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS)
+            if material[t] == 0:
+                n = crease.shape[0]
+                dark = crease[min(int(v * n), n - 1), min(int(u * n), n - 1)]
+                open_here *= 1.0 - dark
+                lit *= 1.0 - 0.8 * dark
+
+            facing = nx * lx + ny * ly + nz * lz
+            sky = ambient * open_here * (0.8 + 0.2 * ny)
+            gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
+            if material[t] == 1:
+                shine = color[3] * (gloss**160 * 1.6 + 0.15 * gloss**20)
+            else:
+                shine = color[3] * (0.55 * gloss**24 + 0.1 * gloss**6)
+            shine *= lit * intensity * (1.0 if facing > 0.0 else 0.0)
+            # Light seeps through skin: the terminator is soft and red.
+            soft = 0.30 if material[t] == 0 else 0.12
+            for k in range(3):
+                wrap = soft * (1.0 if k == 0 else 0.55)
+                diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
+                shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == 0 else 0.0)
+                picture[row, column, k] = color[k] * (sky + intensity * diffuse * shadow) + shine
