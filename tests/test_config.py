@@ -13,6 +13,7 @@ from tfface.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Example:
+    preset: str = "paper"
     steps: int = 10
     rate: float = 1e-4
     residual: bool = False
@@ -50,7 +51,7 @@ def test_json_and_back_is_the_same(example):
 def test_assignments_and_back_are_the_same(example):
     texts = []
     for name, value in dataclasses.asdict(example).items():
-        if name == "name":
+        if name == "name":  # any text, also with blanks around it, which an assignment drops
             continue
         text = ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
         texts.append(f"{name}={text}")
@@ -69,7 +70,7 @@ def test_a_whole_number_is_a_float_but_not_the_other_way_round():
     "assignment, message",
     [
         ("step=3", "did you mean 'steps'"),
-        ("zzz=3", "known: steps, rate"),
+        ("zzz=3", "known: preset, steps"),
         ("steps", "expected key=value"),
         ("steps=1.5", "expected int"),
         ("rate=nan", "expected float"),
@@ -86,9 +87,11 @@ def test_a_bad_assignment_is_named(assignment, message):
 
 
 def test_presets_then_overrides():
-    assert config.from_preset(Example, "smoke", {"steps": 7}) == Example(steps=7, rate=1.0)
+    assert config.from_preset(Example, "smoke", {"steps": 7}) == Example(preset="smoke", steps=7, rate=1.0)
     with pytest.raises(InputError, match="did you mean 'smoke'"):
         config.from_preset(Example, "smoek", {})
+    with pytest.raises(InputError, match="--preset"):
+        config.from_preset(Example, "smoke", {"preset": "paper"})
     with pytest.raises(InputError, match="must not be negative"):
         config.from_preset(Example, "paper", {"steps": -1})
 

@@ -155,10 +155,12 @@ def parse_assignments(assignments, cls):
 
 
 def from_preset(cls, preset, overrides):
-    """Returns ``cls`` with the values of ``cls.PRESETS[preset]`` and, over them, the checked `overrides`."""
+    """Returns ``cls`` (which has a field `preset`) with ``cls.PRESETS[preset]`` and, over it, the checked `overrides`."""
     if preset not in cls.PRESETS:
         raise InputError(f"unknown preset {preset!r}{nearest(preset, cls.PRESETS)}")
-    return build(cls, {**cls.PRESETS[preset], **overrides})
+    if "preset" in overrides:
+        raise InputError("--set preset: choose the preset with --preset")
+    return build(cls, {"preset": preset, **cls.PRESETS[preset], **overrides})
 
 
 def build(cls, values):

@@ -1,0 +1,66 @@
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from tfface import metrics
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 256, (32, 40, 3), np.uint8)
+    return np.clip(truth + rng.normal(0, 20, truth.shape), 0, 255).astype(np.uint8), truth
+
+
+def test_psnr_by_hand():
+    black = np.zeros((4, 4, 3), np.uint8)
+    # Off by 1 everywhere: mean square 1, so 20 log10(255).
+    assert metrics.psnr(black + 1, black) == pytest.approx(48.1308, abs=1e-4)
+    assert metrics.psnr(black + 255, black) == pytest.approx(0.0)
+    assert metrics.psnr(black, black) == math.inf
+
+
+def test_psnr_and_ssim_agree_with_scikit_image(pictures):
+    picture, truth = pictures
+    assert metrics.psnr(picture, truth) == pytest.approx(peak_signal_noise_ratio(truth, picture, data_range=255))
+    channels = [
+        structural_similarity(
+            picture[..., c], truth[..., c], data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        for c in range(3)
+    ]
+    assert metrics.ssim(picture, truth) == pytest.approx(np.mean(channels))
+    assert metrics.ssim(truth, truth) == pytest.approx(1.0)
+
+
+def test_icc_of_the_published_example():
+    # Shrout & Fleiss 1979, table 2: six targets, four judges; their ICC(3,1) is .71.
+    ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    assert metrics.icc31(ratings) == pytest.approx(0.7148, abs=1e-4)
+
+
+def test_icc_by_hand():
+    # Subject means .5 and 2.5, grand mean 1.5: between = 2 * (1 + 1) = 4; residuals are 0: error = 0.
+    assert metrics.icc31([[0, 1], [2, 3]]) == pytest.approx(1.0)
+    # Opposed raters: subject means are equal, so between = 0 and ICC = -1.
+    assert metrics.icc31([[0, 2], [2, 0]]) == pytest.approx(-1.0)
+    # Scaled raters (x, 2x) over 0, 1, 2: between = 4.5, error = 0.5, (4.5 - 0.5) / 5.
+    assert metrics.icc31([[0, 0], [1, 2], [2, 4]]) == pytest.approx(0.8)
+    assert metrics.icc31([[0, 0], [1, 2], [2, 4], [math.nan, 1]]) == pytest.approx(0.8)
+    assert math.isnan(metrics.icc31([[1, 1], [1, 1]]))
+    assert math.isnan(metrics.icc31([[1, 2]]))
+
+
+def test_action_unit_scores_by_hand():
+    estimate = np.array([[0, 1], [2, 1], [4, math.nan]])
+    truth = np.array([[0, 3], [1, 0], [2, 5]])
+    scores = metrics.action_unit_scores(estimate, truth, ("AU01", "AU12"))
+    assert scores["AU01"] == {"icc": pytest.approx(0.8), "mae": pytest.approx(1.0)}
+    assert scores["AU12"]["mae"] == pytest.approx(1.5)
+    assert math.isnan(metrics.mean_absolute_error([math.nan], [1.0]))
+
+
+def test_attention_statistics_by_hand():
+    assert metrics.attention_statistics([[0.0, 0.5], [1.0, 1.0]]) == {"mean": 0.625, "low": 0.25, "high": 0.5}

@@ -1,0 +1,294 @@
+"""From settings to a finished run: data, model, callbacks, ``fit``; and the way back into a run that was stopped.
+
+A run directory is complete at every moment: config.json is written before anything runs, checkpoints are atomic, and
+metrics.jsonl is cut back to the checkpoint when a run is resumed. Resuming at any step gives the weights of the
+uninterrupted run, bit for bit: batches and random numbers are functions of the seed and the saved step.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import platform
+from pathlib import Path
+
+from tfface import checkpoints, config
+from tfface.errors import InputError
+
+RUNS = Path("runs")
+SAMPLE_PEOPLE = 4
+
+
+class Stopped(Exception):
+    """The user stopped the run (Ctrl-C or SIGTERM); its state is saved."""
+
+
+@dataclasses.dataclass
+class Run:
+    """A run directory and what its config.json says."""
+
+    path: Path
+    model: str
+    settings: object  # of the model: its Config
+    run: config.RunSettings
+    data: Path
+
+    def save(self):
+        """Writes config.json."""
+        config.write_json(self.path / "config.json", self.to_json())
+
+    def to_json(self):
+        """Returns the content of config.json."""
+        import keras
+        import tensorflow as tf
+
+        import tfface
+
+        return {
+            "model": self.model,
+            "settings": config.to_json(self.settings),
+            "run": config.to_json(self.run),
+            "data": {"directory": str(self.data), "digest": data_digest(self.data)},
+            "versions": {
+                "tfface": tfface.__version__,
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+
+def open_run(path):
+    """Returns the `Run` of a directory; InputError if it is none."""
+    from tfface import models
+
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such run directory")
+    if not (path / "config.json").exists():
+        raise InputError(f"{path}: is not a run directory (it has no config.json)")
+    saved = config.read_json(path / "config.json")
+    try:
+        settings = config.build(models.get(saved["model"]).Config, saved["settings"])
+        run = config.build(config.RunSettings, saved["run"])
+        return Run(path, saved["model"], settings, run, Path(saved["data"]["directory"]))
+    except KeyError as error:
+        raise InputError(f"{path / 'config.json'}: lacks {error}") from None
+
+
+def load_model(path):
+    """Returns the trained model of a run directory, at its newest checkpoint, in float32, ready for `edit`."""
+    import keras
+
+    run = open_run(path)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        model = build_model(run, jit=False)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    checkpoints.restore(model, run.path / "checkpoints")
+    return model
+
+
+def build_model(run, jit):
+    """Returns the compiled, untrained model of a run."""
+    from tfface import models
+
+    model = models.get(run.model)(run.settings, seed=run.run.seed)
+    model.compile(jit_compile=jit)
+    return model
+
+
+def new_run(name, preset, overrides, run_values, *, data=None, output=None, label=None, say=print):
+    """Makes the run directory (and, without `data`, the synthetic data set) of a new run.
+
+    Args:
+        name: model name.
+        preset: preset name.
+        overrides: values of the model's settings over the preset.
+        run_values: values of `RunSettings`.
+        data: data set directory, or None to render one.
+        output: run directory, or None for ``runs/MODEL-DATE-TIME[-label]``.
+        label: what to append to the directory's name.
+        say: gets the messages.
+    """
+    from tfface import models
+
+    settings = config.from_preset(models.get(name).Config, preset, overrides)
+    run_settings = resolve(config.build(config.RunSettings, run_values))
+    if output is None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        output = RUNS / "-".join(filter(None, (name, stamp, label)))
+    output = Path(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output}: is not empty; resume it with --resume --output {output}, or choose another --output")
+    if data is None:
+        data = render_data(settings, run_settings.seed, output.parent, say)
+    dataset = open_data(data)
+    if not settings.steps:
+        settings = settings.with_examples(sum(1 for _ in dataset.records("train", images=False)))
+    run = Run(output, name, settings, run_settings, Path(data).resolve())
+    output.mkdir(parents=True, exist_ok=True)
+    run.save()
+    return run
+
+
+def resumed_run(name, preset, overrides, run_values, *, data=None, output=None):
+    """Returns the run to go on with: `output`, or the newest run of the model. Changed settings are refused by name."""
+    run = open_run(output if output else newest_run(name))
+    if run.model != name:
+        raise InputError(f"{run.path}: is a run of {run.model}, not of {name}")
+    if preset is not None and preset != run.settings.preset:
+        raise InputError(f"{run.path}: was started with --preset {run.settings.preset}; {_KEEP}")
+    for key, value in config.check_values(type(run.settings), overrides).items():
+        if getattr(run.settings, key) != value:
+            raise InputError(f"{run.path}: was started with {key}={getattr(run.settings, key)}, not {value}; {_KEEP}")
+    for key in config.FIXED_SETTINGS:
+        before = getattr(run.run, key)
+        if run_values.get(key, before) not in (before, "auto"):
+            raise InputError(f"{run.path}: was started with --{key} {before}, not {run_values[key]}; {_KEEP}")
+    free = {key: value for key, value in run_values.items() if key not in config.FIXED_SETTINGS}
+    run.run = dataclasses.replace(run.run, **free)
+    digest = config.read_json(run.path / "config.json")["data"]["digest"]
+    run.data = Path(data).resolve() if data else run.data
+    open_data(run.data)
+    if data_digest(run.data) != digest:
+        raise InputError(f"{run.data}: is not the data set that {run.path} was started with; {_KEEP}")
+    return run
+
+
+_KEEP = "leave it out to resume, or start anew into another --output"
+
+
+def newest_run(name):
+    """Returns the newest run directory of a model under runs/."""
+    runs = [path.parent for path in RUNS.glob(f"{name}-*/config.json")]
+    if not runs:
+        raise InputError(f"--resume: there is no run of {name} under {RUNS}/; name one with --output")
+    return max(runs, key=lambda path: (path / "config.json").stat().st_mtime)
+
+
+def resolve(settings):
+    """Returns the run settings with ``auto`` decided for this machine."""
+    import tensorflow as tf
+
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    precision, jit = settings.precision, settings.jit
+    if precision == "auto":
+        precision = "mixed_bfloat16" if gpu or cpu_computes_bfloat16() else "float32"
+    if jit == "auto":
+        jit = "on" if gpu else "off"
+    return dataclasses.replace(settings, precision=precision, jit=jit)
+
+
+def cpu_computes_bfloat16(cpuinfo=Path("/proc/cpuinfo")):
+    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); elsewhere it is emulated, and slow."""
+    try:
+        flags = cpuinfo.read_text().split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def open_data(directory):
+    """Returns the data set of a directory."""
+    from tfface.data.records import open_dataset
+
+    return open_dataset(directory)
+
+
+def data_digest(directory):
+    """Returns what tells one data set from another: a digest of its dataset.json."""
+    return hashlib.sha256((Path(directory) / "dataset.json").read_bytes()).hexdigest()[:16]
+
+
+def render_data(settings, seed, root, say):
+    """Renders the synthetic data set of these settings under `root`, or goes on with it, and returns its directory."""
+    from tfface.synthetic.dataset import synthesize
+
+    directory = root / f"synthetic-{settings.image_size}px-{settings.synthetic_count}-seed{seed}"
+    say(f"No --data: synthetic heads with exact labels in {directory}")
+    synthesize(directory, count=settings.synthetic_count, image_size=settings.image_size, seed=seed)
+    return directory
+
+
+def train(run, say=print, progress=True):
+    """Trains the model of a run from where its newest checkpoint stands to the end and returns it.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM; the state is saved.
+        NonFiniteError: a loss or weight is NaN or infinite; the last good checkpoint is kept.
+    """
+    import keras
+    import tensorflow as tf
+
+    from tfface import callbacks
+    from tfface.data.pipeline import training_batches
+    from tfface.events import EventWriter
+    from tfface.samples import Grid, held_out_people
+
+    keras.utils.set_random_seed(run.run.seed)
+    if run.run.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(run.run.precision)
+    model = build_model(run, jit=run.run.jit == "on")
+    step = go_back_to_checkpoint(model, run, say)
+    total = model.total_steps
+    dataset = open_data(run.data)
+    people = held_out_people(dataset, SAMPLE_PEOPLE, run.settings.image_size)
+    events = EventWriter(run.path / "logs")
+    every = cadences(run.run, total)
+    stopper, bar = callbacks.StopOnSignal(), callbacks.Progress(step, total, show=progress)
+    # The order matters: nothing of a broken step is kept, and what a checkpoint stands for is on disk before it.
+    steps = [
+        callbacks.StopOnNonFinite(),
+        bar,
+        callbacks.MetricsLog(run.path, every["log"], total, events),
+        callbacks.AttentionWatch(say, patience=max(20, total // 20)),
+        *([callbacks.SampleGrid(run.path, Grid(people), every["sample"], total, events)] if people else []),
+        callbacks.Checkpoint(run.path, every["checkpoint"], run.run.keep_checkpoints, total),
+        stopper,
+    ]
+    try:
+        with stopper:
+            while step < total and not stopper.asked:
+                phase = model.phase_at(step)
+                model.set_phase(phase.name)
+                batches = training_batches(
+                    dataset,
+                    run.settings.examples_per_step,
+                    image_size=run.settings.image_size,
+                    seed=run.run.seed,
+                    first_step=step,
+                    keys=model.batch_keys,
+                    partners=model.partner_keys,
+                )
+                model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
+                step = int(model.step)
+    finally:
+        bar.close()
+        events.close()
+    if step < total:
+        checkpoints.save(model, run.path / "checkpoints", run.run.keep_checkpoints)
+        raise Stopped(f"stopped after step {step} of {total}; everything is saved in {run.path}")
+    return model
+
+
+def cadences(settings, total):
+    """Returns the steps between log lines, sample grids and checkpoints; those of 0 follow from the run's `total`."""
+    log = settings.log_every or max(1, total // 200)
+    share = log * max(1, total // (20 * log))  # a multiple, so that a resumed run's log lines cover the same steps
+    return {"log": log, "sample": settings.sample_every or share, "checkpoint": settings.checkpoint_every or share}
+
+
+def go_back_to_checkpoint(model, run, say):
+    """Restores the newest checkpoint, if there is one, cuts the logs back to it, and returns its step."""
+    from tfface.callbacks import truncate_metrics
+
+    directory, step = run.path / "checkpoints", 0
+    if checkpoints.found(directory):
+        step = checkpoints.restore(model, directory)
+        say(f"Resuming {run.path} after step {step} of {model.total_steps}")
+    checkpoints.discard_after(directory, step)
+    truncate_metrics(run.path / "metrics.jsonl", step)
+    return step
