@@ -1,0 +1,81 @@
+"""Renders a data set of synthetic heads with exact labels: ``python -m data_tools.synthesize --count 20000 -o data/heads``."""
+
+import argparse
+import sys
+
+from tfface.errors import InputError
+
+
+def parser():
+    """Returns the argument parser of the command."""
+    from tfface.synthetic import sampler
+
+    result = argparse.ArgumentParser(
+        prog="python -m data_tools.synthesize",
+        description="Render synthetic heads with exact labels (action units, attributes, pose, light, landmarks, masks). "
+        "Stop it with Ctrl-C and run the same command again: it goes on where it stopped.",
+    )
+    result.add_argument("-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with")
+    result.add_argument("--count", type=int, default=20000, help="number of pictures (default %(default)s)")
+    result.add_argument("--image-size", type=int, default=128, help="side in pixels (default %(default)s)")
+    result.add_argument("--seed", type=int, default=0, help="another seed gives other people (default %(default)s)")
+    result.add_argument("--workers", type=int, help="processes (default: one per processor)")
+    result.add_argument(
+        "--people", default="train", metavar="ROLE",
+        help=f"whose pictures: {', '.join(sampler.ROLES)}; no person is in two of them (default %(default)s)",
+    )  # fmt: skip
+    result.add_argument("--images-per-person", type=int, default=4, help="default %(default)s; views take one each")
+    result.add_argument(
+        "--poses", default="portrait",
+        help="portrait: normal, yaw 20 degrees deviation, at most 45; wide: uniform, yaw 90, pitch 30, roll 20",
+    )  # fmt: skip
+    result.add_argument("--framing", default="aligned", help="aligned (face crop) or centred (head at a fixed size)")
+    result.add_argument("--occlusion", type=float, default=0.0, help="chance of something before the face (default 0)")
+    result.add_argument("--neutral", action="store_true", help="no expressions")
+    result.add_argument(
+        "--views", default="", metavar="NAMES",
+        help="the same person, expression and light from several sides, for example frontal,turned or -60,0,60; names: "
+        f"{', '.join(sampler.VIEWS)} or whole yaws",
+    )  # fmt: skip
+    result.add_argument(
+        "--factor", default="",
+        help=f"batches of {sampler.FACTOR_BATCH} in which one thing varies: {', '.join(sampler.FACTORS)}, or all in turn",
+    )  # fmt: skip
+    result.add_argument("--quiet", action="store_true", help="no progress bar")
+    return result
+
+
+def main(arguments=None):
+    """Runs the command and returns its exit code: 2 for bad input, 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    from tfface.synthetic.dataset import synthesize
+
+    try:
+        directory = synthesize(
+            options.output,
+            options.count,
+            options.image_size,
+            options.seed,
+            workers=options.workers,
+            progress=not options.quiet,
+            people=options.people,
+            images_per_person=options.images_per_person,
+            poses=options.poses,
+            framing=options.framing,
+            occlusion=options.occlusion,
+            expressions=not options.neutral,
+            views=[name.strip() for name in options.views.split(",") if name.strip()],
+            factor=options.factor,
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    print(f"{options.count} pictures in {directory}; look at {directory / 'sheet.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Renders a set of synthetic heads into records, with the labels that the scenes know exactly. No TensorFlow."""
+
+import dataclasses
+import os
+import pathlib
+
+import tqdm
+
+from tfface import conventions, sheets
+from tfface.data import records
+from tfface.errors import InputError
+from tfface.synthetic import sampler, worker
+from tfface.synthetic.labels import labels
+from tfface.synthetic.render import render
+
+SHEET = "sheet.png"
+SHEET_IMAGES, SHEET_COLUMNS, SHEET_SIZE = 48, 8, 128
+IMAGE_SIZES = (16, 1024)
+_TASK = 16  # scenes per task: a person's baked looks serve all their pictures, and answers still come often
+
+
+def synthesize(directory, count, image_size, seed, workers=None, progress=True, **settings):
+    """Renders a data set of synthetic heads into `directory`, or goes on with an interrupted one.
+
+    The files are the same, byte for byte, for any number of workers and however often the making was interrupted.
+
+    Args:
+        directory: a new or empty directory, or one that holds a part of this very set.
+        count: number of pictures; a multiple of the number of views, or of 20 with a factor.
+        image_size: side of the square pictures in pixels, 16 to 1024.
+        seed: non-negative; another seed gives other people and pictures.
+        workers: processes that render; None takes one per processor, 1 renders in this process.
+        progress: whether to show a progress bar.
+        **settings: fields of `sampler.Settings`: `people`, `images_per_person`, `poses`, `views`, `factor`, ...
+
+    Returns:
+        The directory as a pathlib.Path; beside the records it holds ``sheet.png``, the first pictures with their labels.
+
+    Raises:
+        InputError: a setting is out of range, or the directory holds something else.
+        KeyboardInterrupt: finished shards are kept, and the same call goes on after them.
+    """
+    settings = sampler.Settings(**settings)
+    _check(count, image_size, seed, workers, settings)
+    writer = records.RecordWriter(
+        directory,
+        image_size=image_size,
+        total=count,
+        source="synthetic heads rendered by tfface",
+        licence="CC0-1.0 head model and textures; the pictures show no real person",
+        seed=seed,
+        settings=dataclasses.asdict(settings),
+    )
+    with writer, tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering") as bar:
+        starts = range(writer.written, count, _TASK)
+        tasks = [(start, min(start + _TASK, count), image_size, seed, settings) for start in starts]
+        workers = min(workers or _processors(), len(tasks))
+        results = worker.ordered_map(tasks, workers) if workers > 1 else (render_range(*task) for task in tasks)
+        for rendered in results:
+            for record in rendered:
+                writer.write(record)
+            bar.update(len(rendered))
+    directory = pathlib.Path(directory)
+    if not (directory / SHEET).exists():
+        contact_sheet(records.open_dataset(directory), directory / SHEET)
+    return directory
+
+
+def render_range(start, stop, image_size, seed, settings):
+    """Returns the records of scenes `start` to `stop` - 1; their pictures are PNG bytes."""
+    return [render_record(seed, index, image_size, settings) for index in range(start, stop)]
+
+
+def render_record(seed, index, image_size, settings):
+    """Returns the record of one scene of a set, as `records` describes it."""
+    scene = sampler.sample_scene(seed, index, settings)
+    record = record_of(scene, image_size)
+    record["source"] = f"synthetic/{settings.people}-{seed}/{index:07d}"
+    record["view"] = sampler.view_name(index, settings)
+    return record
+
+
+def record_of(scene, image_size):
+    """Renders any scene into a record whose pictures are PNG bytes; `source` and `view` are left to the caller."""
+    rendering = render(scene, image_size)
+    return {
+        "image": records.encode_image(rendering.image),
+        "action_units": scene.action_units,
+        "attributes": labels(scene),
+        "pose": (scene.pose.yaw, scene.pose.pitch, scene.pose.roll),
+        "light": (scene.light.azimuth, scene.light.elevation),
+        "landmarks": rendering.landmarks,
+        "landmarks_visible": rendering.landmarks_visible,
+        "identity": scene.identity,
+        "mask": records.encode_image(rendering.mask),
+        "occluder": records.encode_image(rendering.occluder) if scene.occluder else None,
+        "scene": scene.to_json(),
+    }
+
+
+def contact_sheet(dataset, path):
+    """Writes the first pictures of a data set with their strongest action units, pose and attributes as a PNG."""
+    images, captions = [], []
+    for record in dataset:
+        images.append(record["image"])
+        captions.append(_caption(record))
+        if len(images) == SHEET_IMAGES:
+            break
+    size = max(SHEET_SIZE, dataset.image_size)
+    sheets.save(path, sheets.grid(images, SHEET_COLUMNS, captions, size))
+
+
+def _caption(record):
+    strongest = sorted(zip(record["action_units"], conventions.ACTION_UNITS), reverse=True)[:3]
+    units = " ".join(f"{name[2:]}:{value:.1f}" for value, name in strongest if value > 0.5)
+    pose = "y{:.0f} p{:.0f} r{:.0f}".format(*record["pose"])
+    light = "L{:.0f}/{:.0f}".format(*record["light"])
+    return f"{units or 'neutral'}\n{record['view'] or pose} {light}"
+
+
+def _processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(count, image_size, seed, workers, settings):
+    if count < 1:
+        raise InputError(f"count {count}: expected 1 or more pictures")
+    low, high = IMAGE_SIZES
+    if not low <= image_size <= high:
+        raise InputError(f"image size {image_size}: expected {low} to {high} pixels")
+    if seed < 0:
+        raise InputError(f"seed {seed}: expected 0 or more")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers {workers}: expected 1 or more")
+    together = sampler.FACTOR_BATCH if settings.factor else len(settings.views) or 1
+    if count % together:
+        what = "a factor's batch" if settings.factor else "these views of a person"
+        raise InputError(f"count {count}: {what} has {together} pictures, so expected a multiple of {together}")
