@@ -379,18 +379,16 @@ class GANimation(FaceModel):
 
     def adversarial_step(self, batch):
         """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
-        keys = ("image", "action_units", "target_action_units")
-        drawn = {**{key: batch[key] for key in keys}, "alpha": self.uniform(batch, draw=0)}
+        drawn = {**batch, "alpha": self.uniform(batch, draw=0)}
         # 1. The discriminator tells real from edited pictures and reads the action units of real ones.
         for part in self.micro_batches(drawn, self.config.n_critic):
-            labelled = [part[key] for key in keys]
+            labelled = part["image"], part["action_units"], part["target_action_units"]
             with tf.GradientTape() as tape:
                 d_terms = self.discriminator_losses(*labelled, part["alpha"])
             self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
         # 2. The generator edits the last micro-batch, as the authors' code does.
-        truth = tf.split(batch["target_image"], n)[-1] if "target_image" in batch else None
         with tf.GradientTape() as tape:
-            g_terms = self.generator_losses(images[-1], sources[-1], targets[-1], truth)
+            g_terms = self.generator_losses(*labelled, part.get("target_image"))
         self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
         # 3. The averaged generator is what samples, scores and exports use.
         average_weights(self.ema_generator, self.generator, self.config.ema_decay, self.step)
