@@ -94,12 +94,19 @@ class _Model:
         self.normals = np.concatenate([face, *rest])
         self.material = np.full(len(self.triangles), _OTHER, np.int8)
         self.material[: len(template.part)] = _face_materials(template)
+        # Lashes are sheets: as sheets they would throw the shadow of a board.
+        self.casts = np.ones(len(self.triangles), bool)
+        self.casts[: len(template.part)] = _face_casts(template)
         self.landmarks = _drawn(template)[landmarks.VERTICES]
 
 
 def _face_materials(template):
     kinds = [_EYE if n in _EYES else _OTHER if n in _SHINY else _SKIN for n in template.part_names]
     return np.array(kinds, np.int8)[template.part]
+
+
+def _face_casts(template):
+    return np.array(["lashes" not in name for name in template.part_names])[template.part]
 
 
 def _drawn(template):
@@ -112,11 +119,11 @@ def _drawn(template):
 def _shaded(scene, model, number, weights, turned, distance, wrinkles):
     rotation = conventions.rotation_matrix(scene.pose.yaw, scene.pose.pitch, scene.pose.roll)
     own_axes = turned @ rotation
-    everything = len(model.vertices)
-    open_sky = shading.openness(own_axes, model.normals, model.triangles, model.two_sided, everything)
+    casting, both = model.triangles[model.casts], model.two_sided[model.casts]
+    open_sky = shading.openness(own_axes, model.normals, casting, both, len(model.vertices))
     toward = conventions.light_direction(scene.light.azimuth, scene.light.elevation)
     light_points, light_heights = shading.depth_view(
-        turned, model.triangles, model.two_sided, toward, shading.SHADOW_SIZE, shading.SHADOW_REACH
+        turned, casting, both, toward, shading.SHADOW_SIZE, shading.SHADOW_REACH
     )
     light = np.array([*toward, scene.light.intensity, scene.light.ambient])
     normals = model.normals @ rotation.T.astype(np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 from tfface.synthetic import raster
 from tfface.synthetic.raster import compiled
 
-SKY_SIZE = 112  # pixels of the views that occlusion is measured in
+SKY_SIZE = 80  # pixels of the views that occlusion is measured in
 SKY_REACH = 2.6  # dm shown to either side of the pivot
 SKY_BIAS = 0.05  # dm
 # Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
@@ -13,7 +13,8 @@ SKY_DIRECTIONS = 10
 
 SHADOW_SIZE = 256
 SHADOW_REACH = 2.4
-SHADOW_BIAS = 0.045
+SHADOW_BIAS = 0.03
+SHADOW_SLOPE = 0.03  # dm, about one and a half texels
 
 
 def sky_directions():
@@ -55,19 +56,17 @@ def openness(vertices, vertex_normals, triangles, two_sided, count):
 
 @compiled
 def lit_share(heights, column, row, height, bias):
-    """Share of the four nearest texels of a height map that do not stand in the light, bilinear."""
+    """Share of a height map's 3x3 texels around a point that do not stand in its light, as a smooth (quadratic) blend."""
     size = heights.shape[0]
-    column -= 0.5
-    row -= 0.5
     c0, r0 = int(np.floor(column)), int(np.floor(row))
-    fc, fr = column - c0, row - r0
+    x, y = column - c0 - 0.5, row - r0 - 0.5
     share = 0.0
-    for i in range(2):
-        for j in range(2):
+    for i in range(-1, 2):
+        weight_y = 0.75 - y * y if i == 0 else 0.5 * (0.5 + i * y) ** 2
+        for j in range(-1, 2):
             r, c = r0 + i, c0 + j
-            weight = (fr if i else 1.0 - fr) * (fc if j else 1.0 - fc)
             if r < 0 or c < 0 or r >= size or c >= size or heights[r, c] <= height + bias:
-                share += weight
+                share += weight_y * (0.75 - x * x if j == 0 else 0.5 * (0.5 + j * x) ** 2)
     return share
 
 
@@ -138,14 +137,16 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             px = wa * light_points[a, 0] + wb * light_points[b, 0] + wc * light_points[c, 0]
             py = wa * light_points[a, 1] + wb * light_points[b, 1] + wc * light_points[c, 1]
             pz = wa * light_points[a, 2] + wb * light_points[b, 2] + wc * light_points[c, 2]
-            lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS)
+            facing = nx * lx + ny * ly + nz * lz
+            # The steeper the light grazes, the higher a texel's own surface rises within it.
+            steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
+            lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS + SHADOW_SLOPE * steep)
             if material[t] == 0:
                 n = crease.shape[0]
                 dark = crease[min(int(v * n), n - 1), min(int(u * n), n - 1)]
                 open_here *= 1.0 - dark
                 lit *= 1.0 - 0.8 * dark
 
-            facing = nx * lx + ny * ly + nz * lz
             sky = ambient * open_here * (0.8 + 0.2 * ny)
             gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
             if material[t] == 1:
