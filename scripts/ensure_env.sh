@@ -25,19 +25,27 @@ elif [ -n "${COLAB_RELEASE_TAG:-}" ]; then
   python=$(command -v python3)
 else
   python=$root/.venv/bin/python
-  # An interrupted `python -m venv` leaves no pip; running it again repairs the folder.
-  if [ ! -x "$python" ] || ! "$python" -m pip --version >/dev/null 2>&1; then
+  # Made anew where its Python does not run (an upgrade of the system took it away); completed where making it was
+  # interrupted before pip was in.
+  if ! is_supported "$python"; then
+    make_env=(-m venv --clear)
+  elif ! command -v uv >/dev/null && ! "$python" -m pip --version >/dev/null 2>&1; then
+    make_env=(-m venv)
+  else
+    make_env=()
+  fi
+  if [ ${#make_env[@]} -gt 0 ]; then
     base=
     # 3.11 first: there the parity tests run too. Asked to run, because version managers install names that only complain.
     for name in python3.11 python3.12 python3.13 python3 python; do
-      if command -v "$name" >/dev/null && is_supported "$name"; then
+      if is_supported "$name"; then
         base=$name
         break
       fi
     done
     [ -n "$base" ] || fail "tfface needs Python 3.11, 3.12 or 3.13 and found none on PATH; install one or activate an environment that has it"
     printf 'Making %s with %s\n' "$root/.venv" "$base" >&2
-    "$base" -m venv "$root/.venv" >&2 ||
+    "$base" "${make_env[@]}" "$root/.venv" >&2 ||
       fail "$base could not make $root/.venv; install its venv module (Debian, Ubuntu: apt install python3-venv)"
   fi
 fi

@@ -53,8 +53,10 @@ def export_run(run, output, *, version=None):
     card = {
         "model": opened.model,
         "preset": opened.settings.preset,
+        "seed": opened.run.seed,
         "run": Path(run).resolve().name,
         "data": _data_card(opened.data),
+        "metrics": _metrics_card(opened.path),
         "licence": "code Apache-2.0; the weights follow the licence of the data they were trained on",
         "use": "Faces edited by this model must be labelled as edited; see RESPONSIBLE_USE.md of tfface.",
         "settings": config.to_json(opened.settings),
@@ -68,6 +70,14 @@ def _data_card(directory):
     except InputError:
         return {"source": "unknown: the data set is no longer there", "licence": "unknown"}
     return {key: info[key] for key in ("source", "licence", "records", "people", "image_size")}
+
+
+def _metrics_card(run):
+    path = run / "metrics.json"
+    if not path.exists():
+        return "not evaluated"
+    scores = config.read_json(path)
+    return {key: scores[key] for key in ("people", "edit", "copy")}
 
 
 def export_model(model, output, *, version=None, card=None):
