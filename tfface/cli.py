@@ -131,9 +131,10 @@ def train(arguments):
 def finish(run):
     """Scores and exports a finished run and prints what there is and what comes next."""
     from tfface import evaluation
+    from tfface.export import export_run
 
     scores = evaluation.evaluate(run.path)
-    exported = export_run(run, run.path / "export" / run.model)
+    exported = export_run(run.path, export_directory(run))
     grids = sorted((run.path / "samples").glob("*.png"))
     print(f"\nSamples     {grids[-1] if grids else 'none'}")
     print(f"Report      {run.path / 'report.html'}")
@@ -169,49 +170,30 @@ def edit(arguments):
 def export(arguments):
     """Exports a run."""
     from tfface import training
+    from tfface.export import export_run
 
-    run = training.open_run(arguments.run)
-    exported = export_run(run, arguments.output or run.path / "export" / run.model)
+    output = arguments.output or export_directory(training.open_run(arguments.run))
+    exported = export_run(arguments.run, output)
     print(f"{exported.directory}: {exported.size / 1e6:.1f} MB, differs by {exported.max_error:.1e} from the model in memory")
     return 0
 
 
-def export_run(run, output):
-    """Writes the newest checkpoint of a `training.Run` as the next version under `output`."""
-    from tfface import training
-    from tfface.export import export_model
-
-    dataset = training.open_data(run.data).info
-    card = {"model": run.model, "preset": run.settings.preset, "seed": run.run.seed}
-    card["data"] = {key: dataset[key] for key in ("source", "licence", "records", "people", "image_size")}
-    if (run.path / "metrics.json").exists():
-        scores = config.read_json(run.path / "metrics.json")
-        card["metrics"] = {key: scores[key] for key in ("people", "edit", "copy")}
-    return export_model(training.load_model(run.path), output, card=card)
+def export_directory(run):
+    """Returns where a `training.Run` is exported to: the folder's name is the name it is served under."""
+    return run.path / "export" / run.model
 
 
 def info(arguments):
-    """Prints versions and devices, or a model's settings."""
+    """Prints versions, devices and folders, or a model's settings."""
     from tfface import models
+    from tfface.info import report
 
     if arguments.model:
         print_settings(models.get(arguments.model).Config)
         return 0
-    import keras
-    import tensorflow as tf
-
-    from tfface import training
-
-    print(f"tfface {__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, Python {sys.version.split()[0]}")
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        print(f"GPU: {tf.config.experimental.get_device_details(gpu).get('device_name', gpu.name)}")
-    if not gpus:
-        print("GPU: none that TensorFlow can use (pip install 'tensorflow[and-cuda]' on Linux with an NVIDIA driver)")
-    print(f"CPU: {os.cpu_count()} cores, computes in bfloat16: {'yes' if training.cpu_computes_bfloat16() else 'no'}")
-    settings = training.resolve(config.RunSettings())
-    print(f"auto means: --precision {settings.precision} --jit {settings.jit}")
-    print(f"models: {', '.join(models.names())} ({PROGRAM} info MODEL lists a model's settings)")
+    for what, value in report():
+        print(f"{what:<24} {value}")
+    print(f"{'models':<24} {', '.join(models.names())} ({PROGRAM} info MODEL lists a model's settings)")
     return 0
 
 

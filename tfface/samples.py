@@ -22,7 +22,8 @@ ASKED = (
     ("other's AUs", None),
 )
 LABEL_WIDTH, TITLE_HEIGHT, GAP = 64, 18, 2
-EMPTY = 200  # grey of a cell for which there is no true answer
+EMPTY = 235  # grey of a cell with nothing to show
+SMALLEST = 96  # titles need this much room, so smaller pictures are enlarged by a whole number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +125,8 @@ class Grid:
         for n, person in enumerate(self.people):
             blank = np.full_like(person.image, EMPTY)
             rows.append(("edit", [person.image] + [images[n] for images, _ in answers]))
-            rows.append(("truth", [person.image] + [blank if t[n] is None else t[n] for t in self.truths]))
+            if person.scene is not None:
+                rows.append(("truth", [blank] + [truths[n] for truths in self.truths]))
             if answers[0][1] is not None:
                 masks = [np.repeat(np.rint(mask[n] * 255).astype(np.uint8), 3, -1) for _, mask in answers]
                 rows.append(("attention", [blank] + masks))
@@ -133,7 +135,8 @@ class Grid:
 
 def lay_out(rows, titles):
     """Returns one picture of ``rows = [(label, [(S, S, 3) uint8, ...]), ...]`` under column titles, on white."""
-    size = max(len(rows[0][1][0]), 96)  # titles need room even over small pictures
+    size = len(rows[0][1][0])
+    size *= -(-SMALLEST // size)
     step = size + GAP
     canvas = np.full((TITLE_HEIGHT + step * len(rows), LABEL_WIDTH + step * len(titles), 3), 255, np.uint8)
     for c, title in enumerate(titles):
