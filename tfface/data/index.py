@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 def features(keys):
     """Returns the `tf.io` feature description of schema keys; what is unknown gets the schema's unknown value."""
     spec = {}
+    check_keys(keys)
     for key in keys:
         if key in records.FLOATS:
             shape = records.FLOATS[key]
@@ -28,11 +29,16 @@ def features(keys):
         elif key in records.INTEGERS:
             shape = records.INTEGERS[key]
             spec[key] = tf.io.FixedLenFeature(shape, tf.int64, np.full(shape, conventions.UNKNOWN, np.int64))
-        elif key in records.KEYS:
-            spec[key] = tf.io.FixedLenFeature((), tf.string, b"")
         else:
-            raise ValueError(f"a record has no {key!r}; the schema has {', '.join(records.KEYS)}")
+            spec[key] = tf.io.FixedLenFeature((), tf.string, b"")
     return spec
+
+
+def check_keys(keys):
+    """Raises ValueError for a key that is not in the schema."""
+    for key in keys:
+        if key not in records.KEYS:
+            raise ValueError(f"a record has no {key!r}; the schema has {', '.join(records.KEYS)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +111,7 @@ class RecordIndex:
 
     def __init__(self, dataset, split, keys):
         records.check_split(split)
+        check_keys(keys)
         scan = _scan(dataset)
         chosen = np.ones(dataset.count, bool) if split is None else scan.held_out == (split == "test")
         in_split = int(chosen.sum())

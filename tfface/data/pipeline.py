@@ -39,8 +39,8 @@ def _pixels(data, stored, size, channels):
     pixels = tf.cast(tf.io.decode_image(data, channels=channels, expand_animations=False), tf.float32)
     pixels = tf.ensure_shape(pixels, (stored, stored, channels))
     if size != stored:  # area averages what a smaller pixel covers; enlarging needs interpolation
-        method = "area" if size < stored else "bicubic"
-        pixels = tf.clip_by_value(tf.image.resize(pixels, (size, size), method=method), 0.0, 255.0)
+        method = "area" if size < stored else "bilinear"
+        pixels = tf.image.resize(pixels, (size, size), method=method)
     return tf.ensure_shape(pixels, (size, size, channels))
 
 
@@ -173,7 +173,8 @@ def training_batches(
             x, y = tf.unstack(tf.cast(tf.floor(draws[1:3] * (2 * shift + 1)), tf.int32) - shift)
             values = _moved(values, x, y, shift, image_size)
         batch = _model_units(values)
-        for key, value in _model_units(_decode(other, partners, stored, image_size)).items():
+        target = _model_units(_decode(other, partners, stored, image_size)) if partners else {}
+        for key, value in target.items():
             if partner_noise and key in NOISE_KEYS:
                 value = tf.clip_by_value(value + partner_noise * (2.0 * draws[3:] - 1.0), 0.0, 1.0)
             batch["target_" + key] = value
