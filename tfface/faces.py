@@ -23,6 +23,7 @@ _SMALLEST_IN_TILE = 16  # pixels of a 128x128 tile that the detector still finds
 _TILE_STEP = 96
 _CANDIDATE, _PRESENCE, _OVERLAP = 0.4, 0.5, 0.5
 _CONFIRMED, _CONFIRMED_LARGE, _LARGE = 0.7, 0.4, 0.3  # large: this share of the photo's longer side, rarely a wheel
+_CONFIRMED_TURNED = 0.8  # upside down, faces appear where there are none
 _VIEWS = ((1.6, False), (2.2, True), (3.0, False))  # tile side in units of the face, mirrored
 _AROUND_FACE = 1.5  # side of the mesh network's square, in units of the face's box
 
@@ -99,12 +100,16 @@ class Landmarker:
             raise InputError(f"image is {image.dtype} {image.shape}: expected (height, width, 3) uint8 RGB")
         if min(image.shape[:2]) < SMALLEST_FACE:
             return []
+        best = []
         for turns in range(4):
             candidates = self._candidates(np.ascontiguousarray(np.rot90(image, -turns)))
             faces = self._confirm(image, _turn_back(candidates, image.shape[1], image.shape[0], turns))
-            if faces:
-                return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1] + face.box[3]))
-        return []
+            if turns:
+                faces = [face for face in faces if face.score > _CONFIRMED_TURNED]
+            best = max(best, faces, key=lambda some: max((face.score for face in some), default=0.0))
+            if any(abs(face.pose[2]) < 45 for face in best):
+                break
+        return sorted(best, key=lambda face: (face.box[0] + face.box[2], face.box[1] + face.box[3]))
 
     def follow(self, image, face):
         """Looks for `face` again in the next frame of a clip: cheaper and steadier than `find`; None if it is lost."""

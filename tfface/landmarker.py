@@ -96,7 +96,7 @@ class Networks:
         points, presence, _ = _run(self._mesh, crop[None].astype(np.float32) / 255)
         points = points.reshape(MESH_POINTS, 3)
         xy = points[:, :2] @ to_image[:, :2].T + to_image[:, 2]
-        presence = 1 / (1 + np.exp(-float(presence.ravel()[0])))
+        presence = float(1 / (1 + np.exp(-presence.ravel()[0])))
         return np.column_stack([xy, points[:, 2] * scale]).astype(np.float32), presence
 
     def blendshapes(self, points):
