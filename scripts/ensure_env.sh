@@ -89,7 +89,10 @@ if [ -n "$missing" ]; then
   rm -f "$stamp"
   printf 'Installing what tfface needs into %s (the first time: about 2 GB, some minutes)\n' "$(dirname -- "$stamp")" >&2
   cd -- "$root"
-  project=.[$(IFS=,; printf '%s' "${extras[*]-}")]
+  project=.
+  if [ ${#extras[@]} -gt 0 ]; then
+    project=.[$(IFS=,; printf '%s' "${extras[*]}")]
+  fi
   if command -v uv >/dev/null; then
     uv pip install --python "$python" -e "$project" >&2
   else

@@ -20,3 +20,13 @@ def real_data():
         pytest.skip("needs real pictures: set TFFACE_TEST_DATA to their folder")
     assert Path(folder).is_dir(), f"TFFACE_TEST_DATA={folder} is not a folder"
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def synthetic_data(tmp_path_factory):
+    """Directory of 40 rendered heads of 32 px with exact labels; shared by all tests, which only read it."""
+    from tfface.synthetic.dataset import synthesize
+
+    return synthesize(
+        tmp_path_factory.mktemp("data") / "synthetic", count=40, image_size=32, seed=0, workers=1, progress=False
+    )

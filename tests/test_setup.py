@@ -78,7 +78,7 @@ def checkout(tmp_path):
 def test_an_active_environment_is_used_and_installed_into_once(checkout, tmp_path):
     python = checkout.activate(tmp_path / "my env")
     assert checkout.ensure() == str(python)
-    assert checkout.installs == [f"pip install --python {python} -e .[]"]
+    assert checkout.installs == [f"pip install --python {python} -e ."]
     assert checkout.ensure() == str(python)
     assert len(checkout.installs) == 1
     assert not (checkout.root / ".venv").exists()
@@ -150,7 +150,7 @@ def test_an_environment_that_another_checkout_used_is_installed_into(tmp_path):
     assert len(second.installs) == 1
 
 
-@pytest.mark.parametrize("status, extra", [(0, ".[cuda]"), (9, ".[]")])
+@pytest.mark.parametrize("status, extra", [(0, ".[cuda]"), (9, "-e .")])
 def test_cuda_is_installed_where_the_driver_answers(checkout, tmp_path, status, extra):
     checkout.activate(tmp_path / "env")
     executable(checkout.bin / "nvidia-smi", f"exit {status}")
