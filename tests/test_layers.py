@@ -1,0 +1,199 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def mixed_bfloat16():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def normal(*shape, scale=1.0, shift=0.0, seed=0):
+    return (np.random.default_rng(seed).normal(size=shape) * scale + shift).astype(np.float32)
+
+
+# -- InstanceNormalization ---------------------------------------------------------------------------------------------
+
+
+def instance_norm(x, gamma, beta, epsilon):
+    x = x.astype(np.float64)
+    mean, variance = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)  # numpy's is the biased one
+    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
+def test_instance_normalization_is_the_formula(batch, epsilon):
+    x, gamma, beta = normal(batch, 5, 7, 4, scale=0.05, shift=2.0), normal(4, seed=1), normal(4, seed=2)
+    layer = InstanceNormalization(epsilon=epsilon)
+    layer.build(x.shape)
+    layer.set_weights([gamma, beta])
+    np.testing.assert_allclose(layer(x), instance_norm(x, gamma, beta, epsilon), atol=1e-4)
+
+
+def test_instance_normalization_without_scale_and_shift():
+    x = normal(2, 4, 4, 3)
+    layer = InstanceNormalization(affine=False)
+    np.testing.assert_allclose(layer(x), instance_norm(x, 1.0, 0.0, 1e-5), atol=1e-5)
+    assert layer.weights == []
+
+
+def test_instance_normalization_has_torchs_epsilon():
+    assert InstanceNormalization().epsilon == 1e-5  # keras' own and tensorflow-addons' default is 1e-3
+
+
+def test_instance_normalization_looks_at_one_picture_only():
+    x, others = normal(2, 6, 6, 3), normal(2, 6, 6, 3, scale=9.0, seed=1)
+    layer = InstanceNormalization()
+    alone = layer(x[:1])
+    np.testing.assert_allclose(layer(np.concatenate([x[:1], others]))[:1], alone, atol=1e-6)
+
+
+def test_instance_normalization_removes_what_is_constant_over_the_picture():
+    # Why a constant plane of action units, which is a bias after the first convolution, hardly conditions anything.
+    x, bias = normal(2, 8, 8, 4), normal(2, 1, 1, 4, seed=1)
+    layer = InstanceNormalization()
+    np.testing.assert_allclose(layer(x + bias), layer(x), atol=1e-5)
+
+
+def test_instance_normalization_of_a_constant_picture_has_finite_gradients():
+    x = tf.Variable(np.full((1, 4, 4, 2), 0.7, np.float32))
+    layer = InstanceNormalization()
+    with tf.GradientTape() as tape:
+        y = layer(x)
+        loss = tf.reduce_sum(y * normal(1, 4, 4, 2))
+    np.testing.assert_allclose(y, 0.0, atol=1e-4)
+    assert np.isfinite(tape.gradient(loss, x)).all()
+
+
+def test_instance_normalization_takes_statistics_in_float32(mixed_bfloat16):
+    x = tf.cast(normal(1, 64, 64, 2, shift=30.0), tf.bfloat16)
+    y = InstanceNormalization()(x)
+    assert y.dtype == tf.bfloat16
+    # bfloat16 keeps 8 bits, so the result itself is exact to 1/256 of its size; statistics in it would be off by 0.1.
+    np.testing.assert_allclose(
+        tf.cast(y, tf.float32), instance_norm(tf.cast(x, tf.float32).numpy(), 1, 0, 1e-5), atol=0.02
+    )
+
+
+# -- conditions --------------------------------------------------------------------------------------------------------
+
+
+def test_concatenated_condition_stands_at_every_pixel_after_the_picture():
+    image, condition = normal(2, 4, 6, 3), normal(2, 5, seed=1)
+    y = ConcatenateCondition()(image, condition).numpy()
+    assert y.shape == (2, 4, 6, 8)
+    np.testing.assert_array_equal(y[..., :3], image)
+    for row in range(4):
+        for column in range(6):
+            np.testing.assert_array_equal(y[:, row, column, 3:], condition)
+
+
+def test_feature_modulation_is_the_formula():
+    x, condition = normal(2, 3, 3, 4), normal(2, 5, seed=1)
+    layer = FeatureModulation()
+    y = layer(x, condition)
+    gain, shift = np.split(condition @ layer.kernel.numpy(), 2, axis=1)
+    np.testing.assert_allclose(y, x * (1 + gain[:, None, None]) + shift[:, None, None], atol=1e-5)
+    np.testing.assert_array_equal(layer(x, np.zeros((2, 5), np.float32)), x)
+
+
+# -- Downsample --------------------------------------------------------------------------------------------------------
+
+EXACT, NATIVE = 10**9, 0  # of `largest_product`: every size as a product over patches, none
+
+
+def downsample(largest_product, filters, shape):
+    layer = Downsample(filters)
+    layer.largest_product = largest_product
+    layer.build(shape)
+    return layer
+
+
+def values_and_gradients(layer, x):
+    """Returns output, gradients of its sum of squares, and those of the squared gradient with respect to `x`."""
+    x = tf.constant(x)
+    with tf.GradientTape() as second:
+        with tf.GradientTape() as first:
+            first.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(y * y)
+        slope = first.gradient(total, x)
+        penalty = tf.reduce_sum(slope * slope)
+    double = second.gradient(penalty, [layer.kernel, layer.bias])
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(x) ** 2)
+    return [y, slope, *tape.gradient(total, [layer.kernel, layer.bias]), *double]
+
+
+@pytest.mark.parametrize("largest_product", [EXACT, NATIVE])
+@pytest.mark.parametrize(("shape", "filters"), [((2, 8, 8, 3), 5), ((1, 4, 12, 2), 3), ((3, 2, 2, 4), 2)])
+def test_downsample_is_keras_convolution(largest_product, shape, filters):
+    layer = downsample(largest_product, filters, shape)
+    reference = keras.layers.Conv2D(filters, 4, strides=2, padding="same")
+    reference.build(shape)
+    assert layer.kernel.shape == reference.kernel.shape == (4, 4, shape[-1], filters)
+    layer.set_weights([normal(*layer.kernel.shape, seed=1), normal(filters, seed=2)])
+    reference.set_weights(layer.get_weights())
+    x = normal(*shape)
+    ours, theirs = values_and_gradients(layer, x), values_and_gradients(reference, x)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+def test_downsample_pads_one_on_each_side():
+    # As torch's padding=1: with SAME on even sizes TensorFlow pads alike. A kernel of one tap shows which pixel it reads.
+    for tap, expected in (((0, 0), 0.0), ((1, 1), 1.0)):
+        layer = downsample(NATIVE, 1, (1, 4, 4, 1))
+        kernel = np.zeros((4, 4, 1, 1), np.float32)
+        kernel[tap] = 1.0
+        layer.set_weights([kernel, np.zeros(1, np.float32)])
+        x = np.arange(1.0, 17.0, dtype=np.float32).reshape(1, 4, 4, 1)
+        assert layer(x)[0, 0, 0, 0] == expected
+    assert layer(x)[0, 1, 1, 0] == 11.0
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU always takes the native kernel")
+@pytest.mark.parametrize(("size", "operation"), [(8, "ExtractImagePatches"), (32, "Conv2D")])
+def test_downsample_chooses_by_size(size, operation):
+    layer = Downsample(2)
+    layer.build((None, size, size, 3))
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, size, size, 3))).graph
+    kinds = {op.type for op in graph.get_operations()}
+    assert kinds & {"ExtractImagePatches", "Conv2D"} == {operation}
+
+
+def test_downsample_takes_any_size_when_it_is_unknown():
+    layer = Downsample(2)
+    layer.build((None, None, None, 3))
+    step = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    assert step(normal(1, 8, 6, 3)).shape == (1, 4, 3, 2)
+
+
+# -- all ---------------------------------------------------------------------------------------------------------------
+
+
+def test_layers_survive_a_file(tmp_path):
+    image, condition = keras.Input((8, 8, 3)), keras.Input((5,))
+    x = ConcatenateCondition()(image, condition)
+    x = Downsample(4, use_bias=False, activation="tanh")(x)
+    x = InstanceNormalization(epsilon=1e-3)(x)
+    x = FeatureModulation()(x, condition)
+    x = InstanceNormalization(affine=False)(x)
+    model = keras.Model([image, condition], x)
+    model.save(tmp_path / "layers.keras")
+    loaded = keras.models.load_model(tmp_path / "layers.keras")
+    inputs = [normal(2, 8, 8, 3), normal(2, 5, seed=1)]
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    assert [layer.get_config() for layer in loaded.layers] == [layer.get_config() for layer in model.layers]
