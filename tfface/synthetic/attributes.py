@@ -69,17 +69,15 @@ def complete(identity, attributes):
             raise InputError(f"attribute {name!r} cannot be rendered, expected one of {' '.join(ATTRIBUTES)}")
         if value not in (0, 1):
             raise InputError(f"attribute {name} is {value!r}, expected 0 or 1")
-    values = dict(default_attributes(identity))
-    if len(given) == len(ATTRIBUTES):
-        values = given
-    else:
-        kept = frozenset(given)
-        for name, value in sorted(given.items(), key=lambda item: (item[1], item[0])):
-            values = _edited(identity, values, name, value, kept)
-    broken = _broken_rule(values) or ("" if given.items() <= values.items() else "they contradict each other")
-    if broken:
-        shown = ", ".join(f"{name}={value}" for name, value in sorted(given.items()))
+    if broken := _broken_rule({**dict.fromkeys(ATTRIBUTES, 0), **given}):
+        shown = ", ".join(f"{name}={value}" for name, value in sorted(given.items()) if value)
         raise InputError(f"attributes {shown}: {broken}; change one of them")
+    if len(given) == len(ATTRIBUTES):
+        return tuple(sorted(given.items()))
+    values = dict(default_attributes(identity))
+    # What is denied first: it may bring in an answer of the person's own, which what is asked for then replaces.
+    for name, value in sorted(given.items(), key=lambda item: (item[1], item[0])):
+        values = _edited(identity, values, name, value, frozenset(given))
     return tuple(sorted(values.items()))
 
 

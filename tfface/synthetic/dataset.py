@@ -16,6 +16,7 @@ from tfface.synthetic.render import render
 SHEET = "sheet.png"
 SHEET_IMAGES, SHEET_COLUMNS, SHEET_SIZE = 48, 8, 128
 IMAGE_SIZES = (16, 1024)
+SHARD_RECORDS = 256  # an interruption costs at most these, some ten seconds of rendering
 _TASK = 16  # scenes per task: a person's baked looks serve all their pictures, and answers still come often
 
 
@@ -50,6 +51,7 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
         licence="CC0-1.0 head model and textures; the pictures show no real person",
         seed=seed,
         settings=dataclasses.asdict(settings),
+        shard_records=SHARD_RECORDS,
     )
     with writer, tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering") as bar:
         starts = range(writer.written, count, _TASK)

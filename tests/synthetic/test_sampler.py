@@ -1,0 +1,112 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfface.errors import InputError
+from tfface.synthetic import attributes, sampler
+from tfface.synthetic.scene import Scene
+
+
+def scenes(count, seed=0, **options):
+    return [sampler.sample_scene(seed, index, sampler.Settings(**options)) for index in range(count)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**30))
+def test_a_scene_is_a_function_of_seed_and_number(seed, index):
+    scene = sampler.sample_scene(seed, index)
+    assert sampler.sample_scene(seed, index) == scene
+    assert Scene.from_json(scene.to_json()) == scene
+    assert sampler.sample_scene(seed + 1, index).identity != scene.identity
+
+
+def test_people_come_in_groups_with_new_expressions_and_light():
+    drawn = scenes(12, images_per_person=3)
+    assert len({scene.identity for scene in drawn}) == 4
+    assert len({scene.action_units for scene in drawn}) >= 10
+    assert len({scene.light for scene in drawn}) == len({scene.pose for scene in drawn}) == 12
+    for first, second in zip(drawn[::3], drawn[1::3]):
+        first, second = (dict(attributes.complete(s.identity, s.attributes)) for s in (first, second))
+        assert {n for n in first if first[n] != second[n]} <= {"Eyeglasses", "Wearing_Lipstick"}
+
+
+@given(st.integers(0, 2**20), st.integers(0, 2**20), st.sampled_from(sampler.ROLES), st.sampled_from(sampler.ROLES))
+def test_roles_never_share_a_person(first, second, role_a, role_b):
+    a, b = sampler.person_identity(first, second, role_a), sampler.person_identity(second, first, role_b)
+    assert sampler.role(a) == role_a and sampler.role(b) == role_b
+    assert role_a == role_b or a != b
+
+
+def test_a_setting_changes_only_its_own_thing():
+    plain, other = scenes(6), scenes(6, expressions=False)
+    for a, b in zip(plain, other):
+        assert dataclasses.replace(a, action_units=b.action_units) == b
+
+
+def test_portrait_and_wide_ranges():
+    portrait = np.array([dataclasses.astuple(s.pose) for s in scenes(150, framing="centred")])
+    assert np.abs(portrait[:, 0]).max() <= 45 and 12 < portrait[:, 0].std() < 24
+    assert np.abs(portrait[:, 1]).max() <= 30 and np.abs(portrait[:, 2]).max() <= 20
+    wide = np.array([dataclasses.astuple(s.pose) for s in scenes(150, framing="centred", poses="wide")])
+    assert np.abs(wide[:, 0]).max() > 75 and wide[:, 0].std() > 40
+    light = np.array([(s.light.azimuth, s.light.elevation) for s in scenes(150)])
+    assert np.abs(light[:, 0]).max() <= 90 and np.abs(light[:, 1]).max() <= 45 and light[:, 0].std() > 25
+
+
+def test_spread_keeps_to_its_range_and_shape():
+    rng = np.random.default_rng(0)
+    normal = np.array([sampler.Spread(-45, 45, 10, 20).draw(rng) for _ in range(2000)])
+    assert normal.min() >= -45 and normal.max() <= 45 and 7 < normal.mean() < 12
+    uniform = np.array([sampler.Spread(-30, 60).draw(rng) for _ in range(2000)])
+    assert uniform.min() < -28 and uniform.max() > 58
+
+
+def test_views_hold_everything_but_the_turn():
+    drawn = scenes(9, views=("frontal", "left", "60"))
+    for first in range(0, 9, 3):
+        frontal, left, right = drawn[first : first + 3]
+        assert frontal.pose.yaw == 0 and -90 <= left.pose.yaw <= -15 and right.pose.yaw == 60
+        for side in (left, right):
+            assert dataclasses.replace(side, pose=frontal.pose, camera=frontal.camera) == frontal
+    options = sampler.Settings(views=("frontal", "left", "60"))
+    assert [sampler.view_name(i, options) for i in range(4)] == ["frontal", "left", "60", "frontal"]
+
+
+@pytest.mark.parametrize("factor", sampler.FACTORS)
+def test_exactly_one_factor_varies_in_a_batch(factor):
+    drawn = scenes(sampler.FACTOR_BATCH, factor=factor)
+    values = {
+        "azimuth": {s.pose.yaw for s in drawn},
+        "elevation": {s.pose.pitch for s in drawn},
+        "light": {s.light for s in drawn},
+        "shape": {s.identity for s in drawn},
+    }
+    assert {name: len(found) for name, found in values.items()} == {n: 20 if n == factor else 1 for n in values}
+    assert len({(s.action_units, s.background, s.camera, s.pose.roll) for s in drawn}) == 1
+
+
+def test_all_factors_take_turns_and_batches_are_numbered():
+    options = sampler.Settings(factor="all")
+    names = [sampler.view_name(index, options) for index in range(0, 100, 20)]
+    assert names == ["azimuth/000000", "elevation/000001", "light/000002", "shape/000003", "azimuth/000004"]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (dict(people="tests"), "tests"),
+        (dict(poses="sideways"), "sideways"),
+        (dict(views=("front",)), "front"),
+        (dict(views=("120",)), "120"),
+        (dict(factor="hair"), "hair"),
+        (dict(factor="light", views=("frontal",)), "choose one"),
+        (dict(occlusion=2.0), "occlusion"),
+        (dict(images_per_person=0), "images per person"),
+    ],
+)
+def test_bad_settings_are_named(options, word):
+    with pytest.raises(InputError, match=word):
+        sampler.Settings(**options)
