@@ -7,15 +7,18 @@ person's own left side is at positive x.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
 
 import numpy as np
 
+from tfface import conventions
 from tfface.errors import InputError
 from tfface.synthetic import atlas, expressions, raster
 
 ASSET = pathlib.Path(__file__).parent.parent / "assets" / "head.npz"
-HAIR_HELPER = "helper-hair"
+# Lower lashes are wide flaps that no real eye has; the hair helper is not a surface.
+UNDRAWN = ("helper-hair", "helper-l-eyelashes-1", "helper-r-eyelashes-1")
+UPPER_LASHES = ("helper-l-eyelashes-2", "helper-r-eyelashes-2")
+LASH_LENGTH = 0.55  # of MakeHuman's, which are stage lashes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,12 +46,11 @@ class Mesh:
 class Geometry:
     """One person's surface, (5495, 3) float32 each, in the order of the asset's vertices.
 
-    `vertices` wear the expression, `neutral` do not; `wrinkles` maps the names of `expressions.WRINKLES` to 0..1.
+    `vertices` wear the expression, `neutral` do not.
     """
 
     vertices: np.ndarray
     neutral: np.ndarray
-    wrinkles: Mapping
 
 
 class Template:
@@ -61,6 +63,8 @@ class Template:
         uv: (V, 2) float32, atlas coordinates of the drawn vertices.
         part: (T,) int8 index into `part_names` of each triangle.
         part_names: tuple of names, as in the asset.
+        skin_vertices: sorted numbers of the outer skin's vertices, without eye sockets and the mouth's inside.
+        part_vertices: dict of part name to its sorted vertex numbers.
         target_names: tuple of the 477 targets' names.
     """
 
@@ -78,7 +82,8 @@ class Template:
         self.part_vertices = {
             name: np.unique(quads[arrays["part"] == number, :, 0]) for number, name in enumerate(self.part_names)
         }
-        drawn = arrays["part"] != self.part_names.index(HAIR_HELPER)
+        self.skin_vertices = _on_islands(quads, arrays["uv"], ("head", "neck"))
+        drawn = ~np.isin(arrays["part"], [self.part_names.index(name) for name in UNDRAWN])
         corners, numbers = np.unique(quads[drawn].reshape(-1, 2), axis=0, return_inverse=True)
         numbers = numbers.reshape(-1, 4)
         self.source = corners[:, 0].astype(np.int32)
@@ -86,6 +91,9 @@ class Template:
         self.triangles = numbers[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3).astype(np.int32)
         self.part = np.repeat(arrays["part"][drawn], 2)
         self.surface = self.source[self.triangles]
+        self.lashes = np.concatenate([self.part_vertices[name] for name in UPPER_LASHES])
+        away = self.vertices[self.lashes][:, None] - self.vertices[self.skin_vertices][None]
+        self.lash_roots = self.skin_vertices[np.linalg.norm(away, axis=2).argmin(1)]
 
     def target(self, name):
         """Returns vertex numbers (N,) and offsets (N, 3) in dm of one target."""
@@ -118,6 +126,7 @@ def neutral(shape):
     """Returns the (5495, 3) float32 surface of a person without expression; `shape` maps target names to weights."""
     vertices = template().vertices.copy()
     template().add(vertices, shape)
+    _shorten_lashes(vertices)
     return vertices
 
 
@@ -129,9 +138,26 @@ def deform(shape, action_units):
         action_units: 17 intensities 0-5 in the order of `conventions.ACTION_UNITS`.
     """
     rest = neutral(shape)
-    vertices = rest.copy()
-    wrinkles = expressions.apply(template(), vertices, rest, np.asarray(action_units, np.float64) / 5)
-    return Geometry(vertices=vertices, neutral=rest, wrinkles=wrinkles)
+    vertices = template().vertices.copy()
+    template().add(vertices, shape)
+    expressions.apply(template(), vertices, np.asarray(action_units, np.float64) / conventions.MAX_INTENSITY)
+    _shorten_lashes(vertices)
+    return Geometry(vertices=vertices, neutral=rest)
+
+
+def _shorten_lashes(vertices):
+    roots = vertices[template().lash_roots]
+    vertices[template().lashes] = roots + np.float32(LASH_LENGTH) * (vertices[template().lashes] - roots)
+
+
+def _on_islands(quads, uv, names):
+    """Returns the sorted vertices of `quads` (Q, 4, 2: vertex and coordinate numbers) on islands of the texture."""
+    chosen = []
+    for name in names:
+        (u0, v0, u1, v1), _, _ = atlas.ISLANDS[name]
+        u, v = uv[quads[:, :, 1]].mean(1).T
+        chosen.append(quads[(u > u0) & (u < u1) & (v > v0) & (v < v1), :, 0].ravel())
+    return np.unique(np.concatenate(chosen))
 
 
 def normals(vertices):

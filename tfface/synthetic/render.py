@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 
 from tfface import conventions
-from tfface.synthetic import appearance, camera, expressions, head, landmarks, people, raster, shading
+from tfface.synthetic import appearance, camera, head, landmarks, people, raster, shading, wrinkles
 
-_SKIN, _EYE, _OTHER = 0, 1, 2
 _EYES = ("helper-l-eye", "helper-r-eye")
-_SHINY = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
+_WET = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ def render(scene, image_size=128, supersample=2):
     points, turned, distance = camera.project(model.vertices, camera.pivot(geometry.neutral), scene.pose, scene.camera)
     seen = np.column_stack([points * fine, 1 / distance])
     number, weights, nearness = raster.rasterize(seen, model.triangles, model.two_sided, fine)
-    picture = _shaded(scene, model, number, weights, turned, distance, geometry.wrinkles)
+    picture = _shaded(scene, model, number, weights, turned, distance)
     covered = number >= 0
     depth = np.where(covered, 1 / np.where(covered, nearness, 1), np.nan)
     coverage = _coarse(covered[..., None].astype(np.float32), supersample)
@@ -92,7 +91,7 @@ class _Model:
         face = head.normals(geometry.vertices)[template.source]
         rest = [raster.vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes[1:]]
         self.normals = np.concatenate([face, *rest])
-        self.material = np.full(len(self.triangles), _OTHER, np.int8)
+        self.material = np.full(len(self.triangles), shading.SOLID, np.int8)
         self.material[: len(template.part)] = _face_materials(template)
         # Lashes are sheets: as sheets they would throw the shadow of a board.
         self.casts = np.ones(len(self.triangles), bool)
@@ -101,7 +100,9 @@ class _Model:
 
 
 def _face_materials(template):
-    kinds = [_EYE if n in _EYES else _OTHER if n in _SHINY else _SKIN for n in template.part_names]
+    kinds = [
+        shading.EYE if name in _EYES else shading.WET if name in _WET else shading.SKIN for name in template.part_names
+    ]
     return np.array(kinds, np.int8)[template.part]
 
 
@@ -116,7 +117,7 @@ def _drawn(template):
     return first
 
 
-def _shaded(scene, model, number, weights, turned, distance, wrinkles):
+def _shaded(scene, model, number, weights, turned, distance):
     rotation = conventions.rotation_matrix(scene.pose.yaw, scene.pose.pitch, scene.pose.roll)
     own_axes = turned @ rotation
     casting, both = model.triangles[model.casts], model.two_sided[model.casts]
@@ -127,7 +128,7 @@ def _shaded(scene, model, number, weights, turned, distance, wrinkles):
     )
     light = np.array([*toward, scene.light.intensity, scene.light.ambient])
     normals = model.normals @ rotation.T.astype(np.float32)
-    crease = expressions.creases(wrinkles)
+    crease = wrinkles.creases(scene.action_units)
     picture = np.zeros((*number.shape, 3), np.float32)
     for mesh, first, last in zip(model.meshes, model.first, model.first[1:], strict=False):
         shading.shade(

@@ -5,6 +5,8 @@ import numpy as np
 from tfface.synthetic import raster
 from tfface.synthetic.raster import compiled
 
+SKIN, EYE, WET, SOLID = range(4)  # materials; WET are teeth and tongue
+
 SKY_SIZE = 80  # pixels of the views that occlusion is measured in
 SKY_REACH = 2.6  # dm shown to either side of the pivot
 SKY_BIAS = 0.05  # dm
@@ -88,7 +90,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
         number, weights: as returned by `raster.rasterize`; `distance` (V,) turns the weights into those of perspective.
         triangles: (T, 3); uv (V, 2), normals (V, 3) in camera axes, open_sky (V,) and light_points (V, 3) per vertex.
         texture: (H, W, 4) linear colour and gloss.
-        material: (T,) int8, 0 skin, 1 eye, 2 everything else.
+        material: (T,) int8, one of SKIN, EYE, WET, SOLID.
         light_heights: (N, N) height map of the light; light: (5,) direction, intensity and ambient.
         crease: (C, C) float32 in the texture's coordinates, the share by which skin is darkened.
         picture: (S, S, 3) float32, written in linear colour.
@@ -119,7 +121,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
             length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
             nx, ny, nz = nx / length, ny / length, nz / length
-            if nz < 0.0 and material[t] == 2:
+            if nz < 0.0 and material[t] == SOLID:
                 nx, ny, nz = -nx, -ny, -nz
 
             u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
@@ -141,23 +143,26 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             # The steeper the light grazes, the higher a texel's own surface rises within it.
             steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
             lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS + SHADOW_SLOPE * steep)
-            if material[t] == 0:
+            if material[t] == SKIN:
                 n = crease.shape[0]
                 dark = crease[min(int(v * n), n - 1), min(int(u * n), n - 1)]
                 open_here *= 1.0 - dark
                 lit *= 1.0 - 0.8 * dark
+            elif material[t] == WET:
+                # Light that went through lips and cheeks and around inside the mouth.
+                open_here, lit = max(open_here, 0.5), max(lit, 0.35)
 
             sky = ambient * open_here * (0.8 + 0.2 * ny)
             gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
-            if material[t] == 1:
-                shine = color[3] * (gloss**160 * 1.6 + 0.15 * gloss**20)
+            if material[t] == EYE:
+                shine = color[3] * (1.3 * gloss**300 + 0.05 * gloss**30)
             else:
                 shine = color[3] * (0.55 * gloss**24 + 0.1 * gloss**6)
             shine *= lit * intensity * (1.0 if facing > 0.0 else 0.0)
             # Light seeps through skin: the terminator is soft and red.
-            soft = 0.30 if material[t] == 0 else 0.12
+            soft = 0.30 if material[t] == SKIN else 0.12
             for k in range(3):
                 wrap = soft * (1.0 if k == 0 else 0.55)
                 diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
-                shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == 0 else 0.0)
+                shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == SKIN else 0.0)
                 picture[row, column, k] = color[k] * (sky + intensity * diffuse * shadow) + shine
