@@ -153,7 +153,7 @@ def test_downsample_is_keras_convolution(largest_product, shape, filters):
 
 
 def test_downsample_pads_one_on_each_side():
-    # As torch's padding=1: with SAME on even sizes TensorFlow pads alike. A kernel of one tap shows which pixel it reads.
+    # As torch with padding=1, and as SAME on even sizes. A kernel of one tap shows which pixel it reads.
     for tap, expected in (((0, 0), 0.0), ((1, 1), 1.0)):
         layer = downsample(NATIVE, 1, (1, 4, 4, 1))
         kernel = np.zeros((4, 4, 1, 1), np.float32)
