@@ -12,7 +12,7 @@ import numpy as np
 
 from tfface.errors import InputError
 from tfface.synthetic import attributes as rules
-from tfface.synthetic import background, camera, people
+from tfface.synthetic import background, camera, people, props
 from tfface.synthetic.cooccurrence import sample_action_units
 from tfface.synthetic.scene import Background, Camera, Light, Occluder, Pose, Scene, action_units
 
@@ -233,7 +233,7 @@ def _background(rng):
 def _occluder(rng, chance):
     if rng.uniform() >= chance:
         return None
-    return Occluder(str(rng.choice(background.OCCLUDERS)), int(rng.integers(2**31)))
+    return Occluder(str(rng.choice(props.OCCLUDERS)), int(rng.integers(2**31)))
 
 
 def _batch_factor(index, settings):

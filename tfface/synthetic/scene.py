@@ -138,7 +138,7 @@ class Background:
 
 @dataclasses.dataclass(frozen=True)
 class Occluder:
-    """What stands in front of the head; kinds are listed in `synthetic.background`."""
+    """What stands in front of the head; kinds are listed in `synthetic.props`."""
 
     kind: str
     seed: int = 0

@@ -21,11 +21,13 @@ class Shell:
     """One person's shell.
 
     Attributes:
+        neutral: the (5495, 3) vertices it was made from, dm.
         origin: (3,) point between the eyes, dm; unit: h in dm; centre: (3,) the skull's middle, dm.
         points: (SIDE, SIDE, 3) float32 dm, by map row (y) and column (x).
     """
 
     def __init__(self, neutral):
+        self.neutral = neutral
         self.origin, self.unit = surface.eye_frame(neutral)
         self.centre = self.origin + CENTRE * self.unit
         corners, weights, filled = _table()
