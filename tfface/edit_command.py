@@ -80,30 +80,19 @@ def plan(inputs, output, example, sweep):
     from tfface import images
 
     output = pathlib.Path(output)
-    single = output.suffix.lower() in images.SUFFIXES
     sources = [(None, pathlib.Path("astronaut.png"))] if example else []
-    for name in map(pathlib.Path, inputs):
-        if name.is_dir():
-            found = sorted(path for path in name.rglob("*") if path.suffix.lower() in images.SUFFIXES and path.is_file())
-            if not found:
-                raise InputError(f"{name}: holds no picture ({' '.join(images.SUFFIXES)}); name another folder")
-            inside = output.resolve()
-            sources += [(path, path.relative_to(name)) for path in found if inside not in path.resolve().parents]
-            single_input = False
-        else:
-            sources.append((name, pathlib.Path(name.name)))
-            single_input = True
-    if not sources:
-        raise InputError("no photo given: name one, or --example")
-    if single and (len(sources) > 1 or (inputs and not single_input)):
-        raise InputError(f"--output {output}: is one picture, but there are several photos; name a folder")
-    if single and sweep and output.suffix.lower() != ".gif":
-        raise InputError(f"--output {output}: a sweep is written as a GIF; end the name in .gif or name a folder")
-    if not single and output.suffix and len(sources) == 1 and not output.is_dir():
-        images.format_of(output)  # a suffix that cannot be written is more likely a mistake than a folder's name
-    if not single and output.exists() and not output.is_dir():
-        raise InputError(f"--output {output}: exists and is no folder; choose another")
-    jobs = [(source, output if single else output / _name(relative, sweep)) for source, relative in sources]
+    if inputs or not example:
+        sources += images.list_images(inputs, output)
+    if output.suffix.lower() in images.SUFFIXES and not output.is_dir():
+        if len(sources) > 1 or any(pathlib.Path(given).is_dir() for given in inputs):
+            raise InputError(f"--output {output}: is one picture, but there may be several photos; name a folder")
+        if sweep and output.suffix.lower() != ".gif":
+            raise InputError(f"--output {output}: a sweep is written as a GIF; end the name in .gif or name a folder")
+        jobs = [(sources[0][0], output)]
+    elif output.exists() and not output.is_dir():
+        raise InputError(f"--output {output}: exists and is neither picture nor folder; choose another")
+    else:
+        jobs = [(source, output / _name(relative, sweep)) for source, relative in sources]
     targets = {}
     for source, target in jobs:
         if source is not None and target.resolve() == source.resolve():

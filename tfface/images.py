@@ -23,6 +23,12 @@ LARGEST = 80_000_000  # pixels; three float32 copies of that still fit a small m
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
             ".tiff": "TIFF", ".gif": "GIF"}  # fmt: skip
+_DROPPED_EXIF = (
+    ExifTags.Base.Orientation,
+    ExifTags.Base.ExifOffset,  # the two directories are copied whole instead of by their place in the file
+    ExifTags.Base.GPSInfo,
+    ExifTags.Base.XMLPacket,
+)
 _BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}
 
 
@@ -93,7 +99,8 @@ def read_photo(path):
     except Image.DecompressionBombError:
         raise InputError(_too_large(path, "far more")) from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: is not a picture in a known format; expected PNG, JPEG, WebP, TIFF, BMP or GIF") from None
+        known = "PNG, JPEG, WebP, TIFF, BMP or GIF"
+        raise InputError(f"{path}: is not a picture in a known format; expected {known}") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read ({reason}); it seems damaged, copy or download it again") from None
@@ -120,6 +127,34 @@ def write_image(path, pixels, like=None, metadata=None):
     options = _options(kind, like, metadata)
     with atomic(path) as stream:
         Image.fromarray(pixels).save(stream, kind, **options)
+
+
+def list_images(inputs, output):
+    """Returns [(path, name)] of photos named one by one and of those in folders, at any depth.
+
+    Args:
+        inputs: files and folders; a file is taken whatever its suffix.
+        output: folder or file that is being written: what lies in that folder is not an input.
+
+    Returns:
+        the files in a fixed order, each with its name relative to the folder that was given.
+
+    Raises:
+        InputError: a folder without pictures, or nothing given.
+    """
+    found, output = [], pathlib.Path(output).resolve()
+    for given in map(pathlib.Path, inputs):
+        if not given.is_dir():
+            found.append((given, pathlib.Path(given.name)))
+            continue
+        inside = [path for path in sorted(given.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+        inside = [path for path in inside if output not in path.resolve().parents]
+        if not inside:
+            raise InputError(f"{given}: holds no picture ({' '.join(SUFFIXES)}); name another folder")
+        found += [(path, path.relative_to(given)) for path in inside]
+    if not found:
+        raise InputError("no photo given: name a picture or a folder of them")
+    return found
 
 
 def format_of(path):
@@ -215,8 +250,8 @@ def _photo(path, image):
     elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         pixels, icc = np.array(_to_srgb(upright, icc)), None
     elif image.mode.startswith("I"):
-        pixels = np.repeat((np.array(upright).clip(0, 65535).astype(np.float32) / 257 + 0.5).astype(np.uint8)[..., None], 3, 2)
-        icc = None
+        grey = (np.array(upright).clip(0, 65535) / 257 + 0.5).astype(np.uint8)
+        pixels, icc = np.repeat(grey[..., None], 3, axis=2), None
     elif image.mode == "F":
         raise InputError(f"{path}: holds floating-point pixels of unknown range; save it with 8 or 16 bits")
     else:
@@ -238,7 +273,7 @@ def _clean(exif):
     kept = Image.Exif()
     try:
         for tag, value in exif.items():
-            if tag not in (ExifTags.Base.Orientation, ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo, ExifTags.Base.XMLPacket):
+            if tag not in _DROPPED_EXIF:
                 kept[tag] = value
         for offset in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             if directory := exif.get_ifd(offset):

@@ -41,17 +41,18 @@ def write(path, frames, faces, face, series, name, mark, label=True):
     strip = provenance.add_label(strip)[0] if label else strip
     metadata = provenance.metadata(mark)
     images.write_image(strip_path, strip, metadata=metadata)
-    write_gif(path, small, metadata)
+    write_gif(path, small, tiles, metadata)
     return strip_path
 
 
-def write_gif(path, frames, metadata):
+def write_gif(path, frames, faces, metadata):
     """Writes (H, W, 3) uint8 frames as an endless GIF there and back, with one palette for all.
 
-    A palette for each frame would make still areas flicker; the common one is drawn from the first, middle and last.
+    A palette for each frame would make still areas flicker; the common one is drawn from one frame and from every
+    picture of `faces`, so that skin gets more of the 256 colours than its share of the photo.
     """
-    mosaic = np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]])
-    palette = Image.fromarray(mosaic).quantize(256, method=Image.Quantize.MEDIANCUT)
+    seen = [np.reshape(picture, (-1, 3)) for picture in (frames[len(frames) // 2], *faces)]
+    palette = Image.fromarray(np.concatenate(seen)[None]).quantize(256, method=Image.Quantize.MEDIANCUT)
     indexed = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     there_and_back = indexed + indexed[-2:0:-1]
     comment = f"{metadata.software}; {metadata.description}".encode()
