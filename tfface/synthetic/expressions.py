@@ -35,13 +35,13 @@ _TARGETS = {
     "AU20": {_UNIT + "mouthStretch{side}": 1.25, _EXPRESSION + "neck-platysma": 0.4},
     "AU23": {_UNIT + "mouthRollUpper": 0.4, _UNIT + "mouthRollLower": 0.6, _UNIT + "mouthPress{side}": 0.15},
     "AU25": {_UNIT + "mouthLowerDown{side}": 0.9, _UNIT + "mouthUpperUp{side}": 0.3},
-    "AU26": {_UNIT + "jawOpen": 0.62},
+    "AU26": {_UNIT + "jawOpen": 0.62, _UNIT + "mouthUpperUp{side}": 0.2},
     "AU45": {},
 }  # fmt: skip
 
 # AU: (centre on the base mesh, radius, offset), all in dm, of the person's left side; the right one is its mirror image.
 _BUMPS = {
-    "AU06": [((0.36, 6.98, 1.45), 0.17, (0.01, 0.035, 0.055))],
+    "AU06": [((0.37, 6.98, 1.43), 0.21, (0.01, 0.03, 0.045))],
     "AU09": [((0.13, 6.97, 1.50), 0.10, (0.0, 0.035, 0.012))],
     "AU12": [((0.38, 6.90, 1.42), 0.16, (0.01, 0.015, 0.03))],
     "AU14": [((0.33, 6.61, 1.38), 0.075, (0.0, 0.0, -0.06)), ((0.43, 6.64, 1.33), 0.09, (0.01, 0.0, 0.02))],
@@ -71,6 +71,9 @@ def apply(template, vertices, action_units):
         if amounts[name]:
             index, offset = bumps
             vertices[index] += np.float32(amounts[name]) * offset
+    # The unit leaves the tongue at the palate.
+    tongue = template.part_vertices["helper-tongue"]
+    vertices[tongue] += np.float32(amounts["AU26"]) * np.array([0, -0.07, -0.02], np.float32)
     if amounts["AU45"]:
         for side in _LIDS:
             _close(template, vertices, side, amounts["AU45"])
@@ -107,10 +110,10 @@ def _targets():
 
 @functools.cache
 def _bumps(template):
-    """Returns AU -> (vertex numbers (N,), offsets (N, 3)); only the outer skin moves, not the mouth's inside."""
+    """Returns AU -> (vertex numbers (N,), offsets (N, 3)) of the body's surface, teeth and eyes stay."""
     points = template.vertices
-    skin = np.zeros(len(points), bool)
-    skin[template.skin_vertices] = True
+    body = np.zeros(len(points), bool)
+    body[template.part_vertices["body"]] = True
     result = {}
     for name, bumps in _BUMPS.items():
         total = np.zeros_like(points)
@@ -118,6 +121,6 @@ def _bumps(template):
             for side in (1, -1):
                 away = points - np.multiply(centre, (side, 1, 1))
                 total += np.exp(-((away / radius) ** 2).sum(1))[:, None] * np.multiply(offset, (side, 1, 1))
-        index = np.flatnonzero(skin & (np.abs(total).max(1) > 1e-4))
+        index = np.flatnonzero(body & (np.abs(total).max(1) > 1e-4))
         result[name] = index, total[index].astype(np.float32)
     return result

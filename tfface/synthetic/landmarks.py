@@ -20,7 +20,9 @@ VERTICES = np.array(
     ]
 )  # fmt: skip
 
-HIDDEN_BEHIND = 0.09  # dm: lashes and the roundness of lips may stand this far in front of a point that is still seen
+# How far in front of a point that is still seen something may stand, dm: lashes and the roundness of lips; the jaw line
+# is a broad edge, which bends away from the camera before it turns its back.
+HIDDEN_BEHIND = np.where(np.arange(68) < 17, 0.22, 0.09)
 
 
 def visible(points, distance, depth, occluder):

@@ -1,13 +1,16 @@
 """Scene in, labelled picture out."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from tfface import conventions
-from tfface.synthetic import appearance, camera, head, landmarks, people, raster, shading, wrinkles
+from tfface.synthetic import appearance, background, camera, glasses, hair, head, landmarks, people, props, raster
+from tfface.synthetic import shading, wrinkles
 
 _EYES = ("helper-l-eye", "helper-r-eye")
+_BRIGHTEST, _STEPS = 2.0, 32768
 _WET = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
 
 
@@ -42,26 +45,37 @@ def render(scene, image_size=128, supersample=2):
 
     Returns:
         A `Rendering`.
+
+    Raises:
+        InputError: the scene names a background or an occluder that does not exist.
     """
     person = people.person(scene.identity, scene.attributes)
     geometry = head.deform(person.shape, scene.action_units)
-    model = _Model([face_mesh(person, geometry)], geometry)
+    worn = _worn(scene.identity, scene.attributes)
+    before = []
+    if scene.occluder:
+        before = props.occluder(scene.occluder.kind, scene.occluder.seed, person, geometry.neutral)
+    model = _Model([face_mesh(person, geometry), *worn, *before], geometry, 1 + len(worn))
     fine = image_size * supersample
     points, turned, distance = camera.project(model.vertices, camera.pivot(geometry.neutral), scene.pose, scene.camera)
     seen = np.column_stack([points * fine, 1 / distance])
-    number, weights, nearness = raster.rasterize(seen, model.triangles, model.two_sided, fine)
+    head_number, weights, nearness = raster.rasterize(
+        seen, model.triangles[: model.head_triangles], model.two_sided[: model.head_triangles], fine
+    )
+    number = head_number
+    if before:
+        number, weights, _ = raster.rasterize(seen, model.triangles, model.two_sided, fine)
     picture = _shaded(scene, model, number, weights, turned, distance)
-    covered = number >= 0
-    depth = np.where(covered, 1 / np.where(covered, nearness, 1), np.nan)
-    coverage = _coarse(covered[..., None].astype(np.float32), supersample)
-    behind = np.full((image_size, image_size, 3), 0.3, np.float32)
-    image = _coarse(picture, supersample) + behind * (1 - coverage)
-    occluder = np.zeros((image_size, image_size), bool)
+    hit = head_number >= 0
+    depth = np.where(hit, 1 / np.where(hit, nearness, 1), np.nan)
+    covered = _coarse(number >= 0, supersample)[..., None]
+    behind = background.paint(scene.background.kind, scene.background.seed, image_size)
+    occluder = _coarse(number >= model.head_triangles, supersample) >= 0.5
     at = points[model.landmarks] * image_size
     return Rendering(
-        image=to_srgb(image),
-        mask=np.where(coverage[..., 0] >= 0.5, np.uint8(255), np.uint8(0)),
-        occluder=np.where(occluder, np.uint8(255), np.uint8(0)),
+        image=to_srgb(_coarse(picture, supersample) + behind * (1 - covered)),
+        mask=_as_mask(_coarse(hit, supersample) >= 0.5),
+        occluder=_as_mask(occluder),
         landmarks=at.astype(np.float32),
         landmarks_visible=landmarks.visible(at, distance[model.landmarks], depth, occluder),
         depth=_coarse_depth(depth, supersample),
@@ -75,14 +89,23 @@ def face_mesh(person, geometry):
     return head.Mesh(geometry.vertices[template.source], template.triangles, template.uv, texture, rigid=False)
 
 
-class _Model:
-    """All meshes of a scene as one list of vertices and triangles; the face comes first."""
+@functools.lru_cache(maxsize=24)
+def _worn(identity, attributes):
+    """Hair and glasses: kept for the last two dozen people, whose pictures usually follow one another."""
+    person = people.person(identity, attributes)
+    neutral = head.neutral(person.shape)
+    return (*hair.meshes(person, neutral), *(glasses.meshes(person, neutral) if person.glasses.worn else ()))
 
-    def __init__(self, meshes, geometry):
+
+class _Model:
+    """All meshes of a scene as one list of vertices and triangles: the face, what is worn, what stands before it."""
+
+    def __init__(self, meshes, geometry, head_meshes):
         template = head.template()
         self.meshes = meshes
         vertex = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
         self.first = np.cumsum([0] + [len(mesh.triangles) for mesh in meshes])
+        self.head_triangles = self.first[head_meshes]
         self.vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float64)
         self.triangles = np.concatenate([m.triangles + np.int32(v) for m, v in zip(meshes, vertex, strict=False)])
         self.uv = np.concatenate([mesh.uv for mesh in meshes])
@@ -139,21 +162,29 @@ def _shaded(scene, model, number, weights, turned, distance):
 
 
 def _coarse(picture, factor):
-    """Averages blocks of factor x factor pixels of (N, N, C)."""
-    size = len(picture) // factor
-    return picture.reshape(size, factor, size, factor, -1).mean((1, 3))
+    """Averages blocks of factor x factor pixels of (N, N) or (N, N, C)."""
+    rows = sum(picture[k::factor].astype(np.float32) for k in range(factor))
+    return sum(rows[:, k::factor] for k in range(factor)) / np.float32(factor * factor)
 
 
 def _coarse_depth(depth, factor):
     """Nearest of the samples that hit the head; averages across an outline would lie on neither side."""
-    size = len(depth) // factor
-    blocks = np.where(np.isnan(depth), np.inf, depth).reshape(size, factor, size, factor).min((1, 3))
-    return np.where(np.isinf(blocks), np.nan, blocks).astype(np.float32)
+    samples = [depth[i::factor, k::factor] for i in range(factor) for k in range(factor)]
+    return functools.reduce(np.fmin, samples).astype(np.float32)
+
+
+def _as_mask(chosen):
+    return np.where(chosen, np.uint8(255), np.uint8(0))
 
 
 def to_srgb(picture):
-    """Returns uint8 sRGB of a linear float picture; highlights above 0.8 roll off instead of clipping."""
-    soft = np.where(picture > 0.8, 1 - 0.2 * np.exp(-(picture - 0.8) / 0.2), picture)
-    clipped = np.clip(soft, 0, 1)
-    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    """Returns uint8 sRGB (IEC 61966-2-1) of a linear float picture; highlights roll off instead of clipping."""
+    return _srgb_table()[(np.clip(picture, 0, _BRIGHTEST) * (_STEPS / _BRIGHTEST) + 0.5).astype(np.int32)]
+
+
+@functools.cache
+def _srgb_table():
+    linear = np.arange(_STEPS + 1) * (_BRIGHTEST / _STEPS)
+    soft = np.where(linear > 0.8, 1 - 0.2 * np.exp(-(linear - 0.8) / 0.2), linear)
+    encoded = np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * soft ** (1 / 2.4) - 0.055)
     return np.round(encoded * 255).astype(np.uint8)

@@ -92,7 +92,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
         texture: (H, W, 4) linear colour and gloss.
         material: (T,) int8, one of SKIN, EYE, WET, SOLID.
         light_heights: (N, N) height map of the light; light: (5,) direction, intensity and ambient.
-        crease: (C, C) float32 in the texture's coordinates, the share by which skin is darkened.
+        crease: (H, W) float32 by texel of skin, the share by which it is darkened.
         picture: (S, S, 3) float32, written in linear colour.
     """
     rows, columns = number.shape
@@ -144,13 +144,13 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
             lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS + SHADOW_SLOPE * steep)
             if material[t] == SKIN:
-                n = crease.shape[0]
-                dark = crease[min(int(v * n), n - 1), min(int(u * n), n - 1)]
+                dark = crease[y0, x0] * (1.0 - fx) + crease[y0, x1] * fx
+                dark = dark * (1.0 - fy) + (crease[y1, x0] * (1.0 - fx) + crease[y1, x1] * fx) * fy
                 open_here *= 1.0 - dark
                 lit *= 1.0 - 0.8 * dark
             elif material[t] == WET:
                 # Light that went through lips and cheeks and around inside the mouth.
-                open_here, lit = max(open_here, 0.5), max(lit, 0.35)
+                open_here, lit = max(open_here, 0.6), max(lit, 0.45)
 
             sky = ambient * open_here * (0.8 + 0.2 * ny)
             gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
