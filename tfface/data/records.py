@@ -48,12 +48,13 @@ KEYS = ("image", *FLOATS, *INTEGERS, *MASKS, *TEXTS)
 LABEL_NAMES = {"action_units": list(conventions.ACTION_UNITS), "attributes": list(conventions.ATTRIBUTES)}
 
 
-def encode_image(pixels):
-    """Returns lossless PNG bytes of (H, W, 3) uint8 RGB or (H, W) uint8."""
+def encode_image(pixels, quality=None):
+    """Returns the bytes of (H, W, 3) uint8 RGB or (H, W) uint8: PNG, or JPEG of a `quality` of 1-100 (photos)."""
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"an image must be uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}")
-    ok, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    kind, flags = (".png", ()) if quality is None else (".jpg", (cv2.IMWRITE_JPEG_QUALITY, quality))
+    ok, data = cv2.imencode(kind, pixels if pixels.ndim == 2 else pixels[..., ::-1], flags)
     if not ok:
         raise ValueError(f"cannot encode an image of shape {pixels.shape}")
     return data.tobytes()
@@ -124,12 +125,13 @@ def decode_record(data, images=True):
         for key in TEXTS:
             record[key] = features.get(key, b"").decode()
         record["confidence"] = float(record["confidence"])
-        return _decode_images(record) if images else record
+        return decode_images(record) if images else record
     except (KeyError, ValueError, AttributeError) as error:
         raise tfrecord.CorruptRecord(f"not a record of schema {SCHEMA}: {error}") from error
 
 
-def _decode_images(record):
+def decode_images(record):
+    """Decodes the pictures of a record read with ``images=False``, in place; returns it. ValueError if one is broken."""
     record["image"] = decode_image(record["image"])
     for key in MASKS:
         record[key] = decode_image(record[key], gray=True) if record[key] else None
@@ -226,7 +228,7 @@ class Dataset:
                     record = decode_record(data, images=False)
                     number += 1
                     if split is None or self.held_out(record) == (split == "test"):
-                        yield _decode_images(record) if images else record
+                        yield decode_images(record) if images else record
             except ValueError as error:
                 raise damaged(path, error) from error
             if number != expected:
