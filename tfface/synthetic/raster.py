@@ -40,12 +40,15 @@ def rasterize(points, triangles, two_sided, size):
         right = min(size - 1, int(np.floor(max(xa, xb, xc) - 0.5)))
         top = max(0, int(np.ceil(min(ya, yb, yc) - 0.5)))
         bottom = min(size - 1, int(np.floor(max(ya, yb, yc) - 0.5)))
+        if right < left:
+            continue
+        share = 1.0 / area
         for row in range(top, bottom + 1):
             y = row + 0.5
             for column in range(left, right + 1):
                 x = column + 0.5
-                wa = ((xb - x) * (yc - y) - (xc - x) * (yb - y)) / area
-                wb = ((xc - x) * (ya - y) - (xa - x) * (yc - y)) / area
+                wa = ((xb - x) * (yc - y) - (xc - x) * (yb - y)) * share
+                wb = ((xc - x) * (ya - y) - (xa - x) * (yc - y)) * share
                 wc = 1.0 - wa - wb
                 if wa < 0.0 or wb < 0.0 or wc < 0.0:
                     continue

@@ -147,7 +147,7 @@ def _shaded(scene, model, number, weights, turned, distance):
     open_sky = shading.openness(own_axes, model.normals, casting, both, len(model.vertices))
     toward = conventions.light_direction(scene.light.azimuth, scene.light.elevation)
     light_points, light_heights = shading.depth_view(
-        turned, casting, both, toward, shading.SHADOW_SIZE, shading.SHADOW_REACH
+        turned, casting, both, shading.look_along(toward), shading.SHADOW_SIZE, shading.SHADOW_REACH
     )
     light = np.array([*toward, scene.light.intensity, scene.light.ambient])
     normals = model.normals @ rotation.T.astype(np.float32)

@@ -1,5 +1,7 @@
 """Light on surfaces: how open each vertex is to the sky, shadows of the one light, and the colour of each pixel."""
 
+import functools
+
 import numpy as np
 
 from tfface.synthetic import raster
@@ -7,25 +9,27 @@ from tfface.synthetic.raster import compiled
 
 SKIN, EYE, WET, SOLID = range(4)  # materials; WET are teeth and tongue
 
-SKY_SIZE = 80  # pixels of the views that occlusion is measured in
+SKY_SIZE = 64  # pixels of the views that occlusion is measured in
 SKY_REACH = 2.6  # dm shown to either side of the pivot
 SKY_BIAS = 0.05  # dm
 # Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
-SKY_DIRECTIONS = 10
+SKY_DIRECTIONS = 8
 
+WRAP = 0.3  # how far around the edge of light skin still glows, as a cosine
 SHADOW_SIZE = 256
 SHADOW_REACH = 2.4
 SHADOW_BIAS = 0.03
 SHADOW_SLOPE = 0.03  # dm, about one and a half texels
 
 
-def sky_directions():
-    """Returns (SKY_DIRECTIONS, 3) unit vectors on a Fibonacci spiral about +z."""
+@functools.cache
+def _sky():
+    """Returns SKY_DIRECTIONS unit vectors on a Fibonacci spiral about +z, each with the rotation that looks along it."""
     k = np.arange(SKY_DIRECTIONS)
     z = 1 - 1.3 * (k + 0.5) / SKY_DIRECTIONS
     angle = k * np.pi * (3 - np.sqrt(5)) + 0.5
     r = np.sqrt(1 - z * z)
-    return np.stack([r * np.sin(angle), r * np.cos(angle), z], 1)
+    return [(d, look_along(d)) for d in np.stack([r * np.sin(angle), r * np.cos(angle), z], 1)]
 
 
 def look_along(direction):
@@ -36,9 +40,9 @@ def look_along(direction):
     return np.stack([x, np.cross(z, x), z])
 
 
-def depth_view(turned, triangles, two_sided, direction, size, reach):
-    """Returns (V, 3) points (column, row, height) of vertices seen from `direction`, and the (size, size) heights."""
-    points = turned @ look_along(direction).T
+def depth_view(turned, triangles, two_sided, rotation, size, reach):
+    """Returns (V, 3) points (column, row, height) of vertices seen along z after `rotation`, and (size, size) heights."""
+    points = turned @ rotation.T
     points[:, 0] = (points[:, 0] / reach + 1) * size / 2
     points[:, 1] = (1 - points[:, 1] / reach) * size / 2
     return points, raster.rasterize(points, triangles, two_sided, size)[2]
@@ -50,8 +54,8 @@ def openness(vertices, vertex_normals, triangles, two_sided, count):
     `vertices` (V, 3) lie about the pivot in the head's own axes, so that neither pose nor light change the result.
     """
     total = np.zeros((count, 2))
-    for direction in sky_directions():
-        points, heights = depth_view(vertices, triangles, two_sided, direction, SKY_SIZE, SKY_REACH)
+    for direction, rotation in _sky():
+        points, heights = depth_view(vertices, triangles, two_sided, rotation, SKY_SIZE, SKY_REACH)
         _gather_sky(points, heights, vertex_normals[:count], direction, total)
     return (total[:, 0] / np.maximum(total[:, 1], 1e-6)).astype(np.float32)
 
@@ -70,6 +74,16 @@ def lit_share(heights, column, row, height, bias):
             if r < 0 or c < 0 or r >= size or c >= size or heights[r, c] <= height + bias:
                 share += weight_y * (0.75 - x * x if j == 0 else 0.5 * (0.5 + j * x) ** 2)
     return share
+
+
+@compiled
+def _lit_at(wa, wb, wc, a, b, c, heights, facing):
+    """Share of the light that reaches a point of a triangle with corners `a`, `b`, `c` of a depth view."""
+    # The steeper the light grazes, the higher a texel's own surface rises within it.
+    steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
+    column, row = wa * a[0] + wb * b[0] + wc * c[0], wa * a[1] + wb * b[1] + wc * c[1]
+    height = wa * a[2] + wb * b[2] + wc * c[2]
+    return lit_share(heights, column, row, height, SHADOW_BIAS + SHADOW_SLOPE * steep)
 
 
 @compiled
@@ -136,13 +150,10 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
                 low = texture[y1, x0, k] * (1.0 - fx) + texture[y1, x1, k] * fx
                 color[k] = top * (1.0 - fy) + low * fy
             open_here = wa * open_sky[a] + wb * open_sky[b] + wc * open_sky[c]
-            px = wa * light_points[a, 0] + wb * light_points[b, 0] + wc * light_points[c, 0]
-            py = wa * light_points[a, 1] + wb * light_points[b, 1] + wc * light_points[c, 1]
-            pz = wa * light_points[a, 2] + wb * light_points[b, 2] + wc * light_points[c, 2]
             facing = nx * lx + ny * ly + nz * lz
-            # The steeper the light grazes, the higher a texel's own surface rises within it.
-            steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
-            lit = lit_share(light_heights, px, py, pz, SHADOW_BIAS + SHADOW_SLOPE * steep)
+            lit = 1.0
+            if facing > -WRAP:
+                lit = _lit_at(wa, wb, wc, light_points[a], light_points[b], light_points[c], light_heights, facing)
             if material[t] == SKIN:
                 dark = crease[y0, x0] * (1.0 - fx) + crease[y0, x1] * fx
                 dark = dark * (1.0 - fy) + (crease[y1, x0] * (1.0 - fx) + crease[y1, x1] * fx) * fy
@@ -160,7 +171,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
                 shine = color[3] * (0.55 * gloss**24 + 0.1 * gloss**6)
             shine *= lit * intensity * (1.0 if facing > 0.0 else 0.0)
             # Light seeps through skin: the terminator is soft and red.
-            soft = 0.30 if material[t] == SKIN else 0.12
+            soft = WRAP if material[t] == SKIN else 0.12
             for k in range(3):
                 wrap = soft * (1.0 if k == 0 else 0.55)
                 diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
