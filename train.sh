@@ -8,8 +8,8 @@ set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 python=$(bash "$here/scripts/ensure_env.sh")
-# TensorFlow's notes about optional CPU and CUDA features are not the user's concern; errors still show.
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+# Quiet about missing CUDA drivers and CPU features: what goes wrong arrives as a Python exception.
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 if [ $# -eq 0 ]; then
   set -- --help
 fi

@@ -195,8 +195,8 @@ def test_train_passes_arguments_folder_and_exit_status_on(checkout, tmp_path):
     checkout.environment |= {"PYTHONPATH": str(tmp_path / "packages"), "CDPATH": str(tmp_path)}
     result = checkout.run("train.sh", "ganimation", "--set", "a=b c", cwd=elsewhere)
     assert result.returncode == 5
-    assert result.stdout == f"{elsewhere} ['train', 'ganimation', '--set', 'a=b c'] 2\n"
-    assert checkout.run("train.sh").stdout.endswith("['train', '--help'] 2\n")
+    assert result.stdout == f"{elsewhere} ['train', 'ganimation', '--set', 'a=b c'] 3\n"
+    assert checkout.run("train.sh").stdout.endswith("['train', '--help'] 3\n")
 
 
 def test_an_environment_without_pip_is_completed_where_there_is_no_uv(checkout):
