@@ -403,7 +403,7 @@ class GANimation(FaceModel):
             inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``action_units`` (batch, 17) in 0-1. A model
                 with relative conditioning also reads ``source_action_units`` and estimates them where they are absent.
         """
-        image, target = inputs["image"], tf.convert_to_tensor(inputs["action_units"])
+        image, target = (tf.convert_to_tensor(inputs[key]) for key in ("image", "action_units"))
         if self.config.relative:
             source = inputs.get("source_action_units")
             source = self.estimate_action_units(image) if source is None else source
