@@ -1,0 +1,420 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfface import losses
+from tfface.errors import InputError
+from tfface.models.base import average_weights
+from tfface.models.ganimation import Discriminator, GANimation, GANimationConfig, Generator
+
+TINY = dict(
+    image_size=16, batch_size=2, steps=100, generator_width=4, residual_blocks=1, discriminator_width=4,
+    discriminator_layers=3, conditioning="film", n_critic=3, warmup_steps=10, lambda_edit=0.3, ema_decay=0.9,
+)  # fmt: skip
+
+
+def tiny(seed=0, **settings):
+    keras.utils.set_random_seed(seed)
+    model = GANimation(GANimationConfig(**{**TINY, **settings}), seed=seed)
+    model.compile()
+    return model
+
+
+def batch(count, size=16, seed=0, **more):
+    random = np.random.default_rng(seed)
+    values = {
+        "image": random.uniform(-1, 1, (count, size, size, 3)),
+        "action_units": random.uniform(0, 1, (count, 17)),
+        "target_action_units": random.uniform(0, 1, (count, 17)),
+    }
+    values = {key: tf.constant(value, tf.float32) for key, value in values.items()}
+    return {**values, "index": tf.range(count, dtype=tf.int64), **more}
+
+
+def labelled(values):
+    return values["image"], values["action_units"], values["target_action_units"]
+
+
+def alphas(count):
+    return tf.reshape(tf.linspace(0.1, 0.9, count), (-1, 1, 1, 1))
+
+
+def snapshot(variables):
+    return [v.numpy().copy() for v in variables]
+
+
+def changed(variables, before):
+    """Returns the paths of those variables that are no longer as `snapshot` found them."""
+    return [v.path for v, old in zip(variables, before, strict=True) if not np.array_equal(v.numpy(), old)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A model that tests may ask but not change."""
+    return tiny()
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def test_parameter_counts_of_the_paper():
+    config = GANimationConfig.from_preset("paper")
+    generator = Generator(config.image_size, config.generator_width, config.residual_blocks, config.conditioning)
+    assert generator.count_params() == 8_471_296
+    discriminator = Discriminator(config.image_size, config.discriminator_width, config.discriminator_layers)
+    assert discriminator.count_params() == 44_860_352
+
+
+@pytest.mark.parametrize(("size", "map_size", "depth"), [(64, 1, 6), (96, 3, 5), (128, 2, 6), (192, 3, 6), (256, 4, 6)])
+def test_shapes_at_other_sizes(size, map_size, depth):
+    discriminator = Discriminator(size, width=2)
+    assert discriminator.output["realism"].shape == (None, map_size, map_size, 1)
+    assert discriminator.output["action_units"].shape == (None, 17)
+    assert discriminator.get_layer("units").kernel.shape == (map_size, map_size, 2**depth, 17)
+    output = Generator(size, width=2, residual_blocks=1).output
+    assert output["image"].shape == output["color"].shape == (None, size, size, 3)
+    assert output["attention"].shape == (None, size, size, 1)
+
+
+@pytest.mark.parametrize("settings", [dict(image_size=100), dict(image_size=8), dict(batch_size=0), dict(n_critic=0)])
+def test_settings_that_cannot_work_are_input_errors(settings):
+    with pytest.raises(InputError, match=next(iter(settings))):
+        GANimationConfig(**settings)
+
+
+def test_a_picture_alone_and_among_others(model):
+    values = batch(5)
+    for network in (model.generator, model.discriminator):
+        inputs = {key.name: values[key.name] for key in network.inputs}
+        together = network(inputs)
+        alone = network({key: value[2:3] for key, value in inputs.items()})
+        for name, value in alone.items():
+            assert value.shape == (1, *together[name].shape[1:])
+            np.testing.assert_allclose(value, together[name][2:3], atol=1e-5, err_msg=name)
+
+
+def test_layers_of_one_shape_start_differently():
+    model = tiny(residual_blocks=3)
+    by_shape = {}
+    for variable in (*model.generator.weights, *model.discriminator.weights):
+        if len(variable.shape) > 1:
+            by_shape.setdefault(tuple(variable.shape), []).append(variable.numpy())
+    groups = [values for values in by_shape.values() if len(values) > 1]
+    assert max(map(len, groups)) == 6  # the convolutions of three residual blocks
+    for values in groups:
+        for i, value in enumerate(values):
+            assert all(np.abs(value - other).mean() > 1e-3 for other in values[:i])
+
+
+def test_convolutions_start_with_the_papers_spread():
+    generator = Generator(64, width=16, residual_blocks=2)
+    for layer in generator.layers:
+        if "Conv" in type(layer).__name__ or type(layer).__name__ == "Downsample":
+            assert abs(float(np.std(layer.kernel)) - 0.02) < 2e-3
+            assert layer.bias is None
+
+
+def test_attention_one_keeps_the_picture():
+    values = batch(2)
+    inputs = {"image": values["image"], "action_units": values["action_units"]}
+    keeps = Generator(16, 4, 1, "film", attention_bias=40.0)(inputs)
+    np.testing.assert_array_equal(keeps["attention"], 1.0)
+    np.testing.assert_array_equal(keeps["image"], values["image"])
+    paints = Generator(16, 4, 1, "film", attention_bias=-40.0)(inputs)
+    np.testing.assert_allclose(paints["image"], paints["color"], atol=1e-6)
+
+
+def test_output_is_the_blend(model):
+    values = batch(2)
+    out = model.generator({"image": values["image"], "action_units": values["action_units"]})
+    blend = out["attention"] * values["image"] + (1 - out["attention"]) * out["color"]
+    np.testing.assert_allclose(out["image"], blend, atol=1e-6)
+    assert 0 <= float(tf.reduce_min(out["attention"])) and float(tf.reduce_max(out["attention"])) <= 1
+    assert float(tf.reduce_max(tf.abs(out["color"]))) <= 1
+
+
+def test_mixed_precision_ends_in_float32():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        generator, discriminator = Generator(16, 4, 1, "film", attention_bias=40.0), Discriminator(16, 4, 3)
+    finally:
+        keras.config.set_dtype_policy(before)
+    values = batch(2)
+    edit = generator({"image": values["image"], "action_units": values["action_units"]})
+    judged = discriminator({"image": values["image"]})
+    assert {value.dtype for value in (*edit.values(), *judged.values())} == {tf.float32}
+    assert generator.get_layer("residual1a").compute_dtype == "bfloat16"
+    np.testing.assert_array_equal(edit["image"], values["image"])  # what is kept was never rounded to bfloat16
+
+
+# -- conditioning ------------------------------------------------------------------------------------------------------
+
+
+INTERIOR = slice(8, -8)  # of the 64 pixels of the pictures below
+
+
+def features(conditioning, layer):
+    """Returns what a layer makes of one picture with all action units at 1 and at 0, both (64, 64, channels)."""
+    keras.utils.set_random_seed(1)
+    generator = Generator(64, 8, 2, conditioning)
+    until = keras.Model(generator.inputs, generator.get_layer(layer).output)
+    image = batch(1, size=64)["image"]
+    return [until({"image": image, "action_units": tf.fill((1, 17), value)}).numpy()[0] for value in (1.0, 0.0)]
+
+
+def influence(high, low):
+    """Returns how far apart features are: (in the interior, at the border)."""
+    difference = np.abs(high - low).mean(-1) / np.std(low)
+    interior = difference[INTERIOR, INTERIOR].mean()
+    difference[INTERIOR, INTERIOR] = np.nan
+    return interior, np.nanmean(difference)
+
+
+def test_after_the_first_normalisation_planes_only_rescale_channels():
+    # A constant plane is a bias after the convolution; all that is left inside is what the padded border did to the
+    # statistics: one affine map a channel, the same at every pixel.
+    high, low = features("concat", "stem_norm")
+    interior, border = influence(high, low)
+    assert interior < 0.5 * border
+    for channel in range(high.shape[-1]):
+        x, y = low[INTERIOR, INTERIOR, channel].ravel(), high[INTERIOR, INTERIOR, channel].ravel()
+        slope, shift = np.polyfit(x, y, 1)
+        np.testing.assert_allclose(y, slope * x + shift, atol=1e-4)
+
+
+def test_film_conditions_the_interior_more_than_planes_do():
+    interior, border = influence(*features("concat", "up1_relu"))
+    film_interior, film_border = influence(*features("film", "up1_relu"))
+    assert interior < border and film_interior > film_border
+    assert film_interior > 1.4 * interior
+
+
+def test_relative_conditioning_sees_only_the_change():
+    model = tiny(relative=True)
+    values = batch(2)
+    image, source, target = labelled(values)
+    np.testing.assert_allclose(
+        model.generate(image, source, target)["image"],
+        model.generate(image, source + 0.3, target + 0.3)["image"],
+        atol=1e-5,
+    )
+    edit = model.edit({"image": image, "action_units": target, "source_action_units": source})
+    np.testing.assert_allclose(edit["image"], model.generate(image, source, target)["image"], atol=1e-6)
+    estimated = model.edit({"image": image, "action_units": target})
+    known = model.edit(
+        {"image": image, "action_units": target, "source_action_units": model.estimate_action_units(image)}
+    )
+    np.testing.assert_array_equal(estimated["image"], known["image"])
+
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
+def test_paper_weights():
+    config = GANimationConfig.from_preset("paper")
+    assert (config.lambda_adv, config.lambda_gp, config.lambda_cyc, config.lambda_mask) == (1, 10, 10, 0.1)
+    assert config.lambda_cond == 4000 / 25  # the authors' 4000 is divided by the batch, ours stands on the plain mean
+    np.testing.assert_allclose(config.lambda_tv, 1e-5 * 25 * 128 * 127)
+    assert (config.lambda_rec, config.lambda_edit, config.warmup_steps, config.attention_bias) == (0, 0, 0, 0)
+    assert (config.conditioning, config.relative, config.n_critic, config.batch_size) == ("concat", False, 5, 25)
+
+
+def test_discriminator_loss_is_the_weighted_sum(model):
+    values = batch(3)
+    terms = {k: float(v) for k, v in model.discriminator_losses(*labelled(values), alphas(3)).items()}
+    c = model.config
+    assert terms["d_loss"] == pytest.approx(
+        c.lambda_adv * terms["d_adv"] + c.lambda_gp * terms["d_gp"] + c.lambda_cond * terms["d_cond"], rel=1e-5
+    )
+    fake = model.generate(*labelled(values))["image"]
+    real_out, fake_out = (model.discriminator({"image": x}) for x in (values["image"], fake))
+    assert terms["d_adv"] == pytest.approx(float(np.mean(fake_out["realism"]) - np.mean(real_out["realism"])), abs=1e-6)
+    wrong = np.square(real_out["action_units"] - values["action_units"])
+    assert terms["d_cond"] == pytest.approx(wrong.mean(), rel=1e-5)
+    # The authors' code: the mean over the batch and the 17, divided by the batch, times 4000 at their batch of 25.
+    assert 160 * terms["d_cond"] == pytest.approx(4000 * wrong.mean() / 25, rel=1e-5)
+
+
+def test_generator_loss_is_the_weighted_sum(model):
+    values = batch(3)
+    image, source, target = labelled(values)
+    terms = {k: float(v) for k, v in model.generator_losses(image, source, target).items()}
+    c = model.config
+    edit = model.generate(image, source, target)
+    back = model.generate(edit["image"], target, source)
+    judged = model.discriminator({"image": edit["image"]})
+    masks = edit["attention"].numpy(), back["attention"].numpy()
+    expected = {
+        "g_adv": -np.mean(judged["realism"]),
+        "g_cond": np.square(judged["action_units"] - target).mean(),
+        "g_cyc": np.abs(back["image"] - image).mean(),
+        "g_mask": masks[0].mean() + masks[1].mean(),
+        "g_tv": sum(float(losses.total_variation(tf.constant(mask))) for mask in masks),
+    }
+    for name, value in expected.items():
+        assert terms[name] == pytest.approx(float(value), rel=1e-4, abs=1e-6), name
+    total = (
+        c.lambda_adv * terms["g_adv"] + c.lambda_cond * terms["g_cond"] + c.lambda_cyc * terms["g_cyc"]
+        + c.lambda_mask * terms["g_mask"] + c.lambda_edit * (2 - terms["g_mask"]) + c.lambda_tv * terms["g_tv"]
+    )  # fmt: skip
+    assert terms["g_loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_true_answers_enter_the_generator_loss():
+    plain, paired = tiny(), tiny(lambda_rec=7.0)
+    values = batch(2)
+    truth = tf.zeros_like(values["image"])
+    without = plain.generator_losses(*labelled(values), truth)
+    with_truth = paired.generator_losses(*labelled(values), truth)
+    assert "g_rec" not in without and "g_rec" not in paired.generator_losses(*labelled(values))
+    edit = paired.generate(*labelled(values))["image"]
+    assert float(with_truth["g_rec"]) == pytest.approx(float(np.abs(edit).mean()), rel=1e-5)
+    assert float(with_truth["g_loss"] - without["g_loss"]) == pytest.approx(7 * float(with_truth["g_rec"]), rel=1e-4)
+
+
+def test_penalty_is_of_the_critic_head_alone():
+    model = tiny()
+    values = batch(2)
+    before = model.discriminator_losses(*labelled(values), alphas(2))
+    units = model.discriminator.get_layer("units")
+    units.kernel.assign(units.kernel * 100.0)
+    after = model.discriminator_losses(*labelled(values), alphas(2))
+    assert float(after["d_gp"]) == float(before["d_gp"])
+    assert float(after["d_cond"]) != float(before["d_cond"])
+    realism = model.discriminator.get_layer("realism")
+    realism.kernel.assign(realism.kernel * 100.0)
+    assert float(model.discriminator_losses(*labelled(values), alphas(2))["d_gp"]) != float(before["d_gp"])
+
+
+@pytest.mark.parametrize("times", [4, 7])
+def test_no_term_depends_on_the_batch_size(model, times):
+    values = batch(2)
+    tiled = {key: tf.tile(value, [times] + [1] * (len(value.shape) - 1)) for key, value in values.items()}
+    pairs = (
+        (model.discriminator_losses(*labelled(values), alphas(2)),
+         model.discriminator_losses(*labelled(tiled), tf.tile(alphas(2), (times, 1, 1, 1)))),
+        (model.generator_losses(*labelled(values)), model.generator_losses(*labelled(tiled))),
+    )  # fmt: skip
+    for once, often in pairs:
+        for name in once:
+            assert float(often[name]) == pytest.approx(float(once[name]), rel=1e-4, abs=1e-6), name
+
+
+# -- gradients and steps -----------------------------------------------------------------------------------------------
+
+
+def test_gradients_reach_what_they_should(model):
+    values = batch(2)
+    generator, discriminator = model.generator.trainable_variables, model.discriminator.trainable_variables
+    with tf.GradientTape(persistent=True) as tape:
+        d_loss = model.discriminator_losses(*labelled(values), alphas(2))["d_loss"]
+        g_loss = model.generator_losses(*labelled(values))["g_loss"]
+    assert all(gradient is None for gradient in tape.gradient(d_loss, generator))
+    for loss, variables in ((d_loss, discriminator), (g_loss, generator)):
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            assert np.abs(gradient).max() > 0, variable.path
+
+
+def test_warm_up_moves_the_discriminator_without_its_critic_head():
+    model = tiny()
+    generators = [*model.generator.variables, *model.ema_generator.variables]
+    before = snapshot(generators), snapshot(model.discriminator.variables)
+    terms = model.warmup_step(batch(6))
+    assert changed(generators, before[0]) == []
+    expected = [v.path for v in model.discriminator.variables if v.path != "realism/kernel"]
+    assert changed(model.discriminator.variables, before[1]) == expected
+    assert len(expected) == len(model.discriminator.variables) - 1
+    assert set(terms) == {"d_cond"}
+
+
+def test_warm_up_with_true_answers_moves_the_generator_too():
+    model = tiny(lambda_rec=5.0)
+    variables = [*model.generator.variables, *model.discriminator.variables]
+    before = snapshot(variables)
+    values = batch(6)
+    terms = model.warmup_step({**values, "target_image": values["image"] * 0.5})
+    assert changed(variables, before) == [v.path for v in variables if v.path != "realism/kernel"]
+    assert {"d_cond", "g_rec"} <= set(terms)
+
+
+def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator():
+    model, by_hand = tiny(lambda_rec=2.0), tiny(lambda_rec=2.0)
+    values = batch(6)
+    values["target_image"] = values["image"][:, ::-1]
+    terms = model.adversarial_step(values)
+    alpha = by_hand.uniform(values, draw=0)
+    discriminator, generator = by_hand.discriminator.trainable_variables, by_hand.generator.trainable_variables
+    for first in range(3):
+        part = [value[first::3] for value in labelled(values)]
+        with tf.GradientTape() as tape:
+            d_terms = by_hand.discriminator_losses(*part, alpha[first::3])
+        by_hand.d_optimizer.apply(tape.gradient(d_terms["d_loss"], discriminator), discriminator)
+    with tf.GradientTape() as tape:
+        g_terms = by_hand.generator_losses(*part, values["target_image"][2::3])
+    by_hand.g_optimizer.apply(tape.gradient(g_terms["g_loss"], generator), generator)
+    average_weights(by_hand.ema_generator, by_hand.generator, by_hand.config.ema_decay, by_hand.step)
+    for ours, theirs in zip(model.variables, by_hand.variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
+    for name, value in {**d_terms, **g_terms}.items():
+        assert float(terms[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-6), name
+    assert (int(model.d_optimizer.iterations), int(model.g_optimizer.iterations)) == (3, 1)
+
+
+def test_adversarial_step_moves_every_trainable_weight_and_the_average_follows():
+    model = tiny()
+    trained = [*model.generator.trainable_variables, *model.discriminator.trainable_variables]
+    before, average = snapshot(trained), snapshot(model.ema_generator.weights)
+    model.adversarial_step(batch(6))
+    assert len(changed(trained, before)) == len(trained)
+    keep = 1 / 10  # the first average forgets faster than ema_decay
+    for now, start, source in zip(model.ema_generator.weights, average, model.generator.weights, strict=True):
+        np.testing.assert_allclose(now, keep * start + (1 - keep) * source, atol=1e-6, err_msg=now.path)
+
+
+def test_rates_of_both_optimizers_follow_the_papers_table():
+    config = GANimationConfig(**{**TINY, "n_critic": 5, "batch_size": 2, "steps": 0, "warmup_steps": 0, "epochs": 30})
+    config = config.with_examples(700)  # 70 steps an epoch
+    model = GANimation(config)
+    model.compile()
+    for optimizer, updates_per_step in ((model.g_optimizer, 1), (model.d_optimizer, 5)):
+        for epoch in (1, 21, 22, 26, 30):
+            expected = 1e-4 if epoch <= 21 else 1e-5 * (31 - epoch)
+            for step in (70 * (epoch - 1), 70 * epoch - 1):
+                optimizer.iterations.assign(step * updates_per_step)
+                np.testing.assert_allclose(optimizer.learning_rate, expected, rtol=1e-4, err_msg=f"epoch {epoch}")
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+
+
+# -- edit --------------------------------------------------------------------------------------------------------------
+
+
+def test_edit_uses_the_averaged_generator():
+    model = tiny()
+    values = batch(2)
+    request = {"image": values["image"], "action_units": values["target_action_units"]}
+    before = model.edit(request)["image"].numpy()
+    for weight in model.generator.weights:
+        weight.assign(weight * 3.0)
+    np.testing.assert_array_equal(model.edit(request)["image"], before)
+    for weight in model.ema_generator.weights:
+        weight.assign(weight * 3.0)
+    assert np.abs(model.edit(request)["image"] - before).max() > 0
+
+
+def test_estimated_action_units_are_clipped():
+    model = tiny()
+    units = model.discriminator.get_layer("units")
+    units.kernel.assign(units.kernel * 1e6)
+    estimate = model.estimate_action_units(batch(4)["image"]).numpy()
+    assert estimate.shape == (4, 17) and estimate.min() == 0.0 and estimate.max() == 1.0
+
+
+def test_config_is_immutable_and_plain():
+    config = GANimationConfig.from_preset("laptop")
+    assert GANimationConfig(**dataclasses.asdict(config)) == config
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.steps = 1
