@@ -18,6 +18,8 @@ ASSET = pathlib.Path(__file__).parent.parent / "assets" / "head.npz"
 # Lower lashes are wide flaps that no real eye has; the hair helper is not a surface.
 UNDRAWN = ("helper-hair", "helper-l-eyelashes-1", "helper-r-eyelashes-1")
 UPPER_LASHES = ("helper-l-eyelashes-2", "helper-r-eyelashes-2")
+# MakeHuman's teeth touch the lips from behind and come through when lips press, and so does the tongue the teeth.
+BACKWARD = {"helper-upper-teeth": 0.05, "helper-lower-teeth": 0.05, "helper-tongue": 0.1}  # dm
 LASH_LENGTH = 0.55  # of MakeHuman's, which are stage lashes
 
 
@@ -82,6 +84,8 @@ class Template:
         self.part_vertices = {
             name: np.unique(quads[arrays["part"] == number, :, 0]) for number, name in enumerate(self.part_names)
         }
+        for name, distance in BACKWARD.items():
+            self.vertices[self.part_vertices[name], 2] -= np.float32(distance)
         self.skin_vertices = _on_islands(quads, arrays["uv"], ("head", "neck"))
         drawn = ~np.isin(arrays["part"], [self.part_names.index(name) for name in UNDRAWN])
         corners, numbers = np.unique(quads[drawn].reshape(-1, 2), axis=0, return_inverse=True)

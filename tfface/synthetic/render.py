@@ -6,8 +6,8 @@ import functools
 import numpy as np
 
 from tfface import conventions
-from tfface.synthetic import appearance, background, camera, glasses, hair, head, landmarks, people, props, raster
-from tfface.synthetic import shading, wrinkles
+from tfface.synthetic import appearance, background, camera, clothes, glasses, hair, head, landmarks, people, props
+from tfface.synthetic import raster, shading, wrinkles
 
 _EYES = ("helper-l-eye", "helper-r-eye")
 _BRIGHTEST, _STEPS = 2.0, 32768
@@ -91,10 +91,11 @@ def face_mesh(person, geometry):
 
 @functools.lru_cache(maxsize=24)
 def _worn(identity, attributes):
-    """Hair and glasses: kept for the last two dozen people, whose pictures usually follow one another."""
+    """Shirt, hair and glasses: kept for the last two dozen people, whose pictures usually follow one another."""
     person = people.person(identity, attributes)
     neutral = head.neutral(person.shape)
-    return (*hair.meshes(person, neutral), *(glasses.meshes(person, neutral) if person.glasses.worn else ()))
+    worn = [*clothes.meshes(identity, neutral), *hair.meshes(person, neutral)]
+    return tuple(worn + glasses.meshes(person, neutral) if person.glasses.worn else worn)
 
 
 class _Model:

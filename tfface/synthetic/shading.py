@@ -15,6 +15,7 @@ SKY_BIAS = 0.05  # dm
 # Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
 SKY_DIRECTIONS = 8
 
+EXPOSURE = 0.82  # pale skin in full light stays below white
 WRAP = 0.3  # how far around the edge of light skin still glows, as a cosine
 SHADOW_SIZE = 256
 SHADOW_REACH = 2.4
@@ -161,7 +162,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
                 lit *= 1.0 - 0.8 * dark
             elif material[t] == WET:
                 # Light that went through lips and cheeks and around inside the mouth.
-                open_here, lit = max(open_here, 0.6), max(lit, 0.45)
+                open_here, lit = max(open_here, 0.75), max(lit, 0.6)
 
             sky = ambient * open_here * (0.8 + 0.2 * ny)
             gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
@@ -176,4 +177,4 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
                 wrap = soft * (1.0 if k == 0 else 0.55)
                 diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
                 shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == SKIN else 0.0)
-                picture[row, column, k] = color[k] * (sky + intensity * diffuse * shadow) + shine
+                picture[row, column, k] = EXPOSURE * (color[k] * (sky + intensity * diffuse * shadow) + shine)

@@ -33,7 +33,7 @@ _DEPTHS = {
     "AU07": {"under eye": 0.28, "crow": 0.12},
     "AU09": {"nose": 0.50, "nasolabial": 0.22, "frown": 0.15},
     "AU10": {"nasolabial": 0.34},
-    "AU12": {"nasolabial": 0.36, "crow": 0.06},
+    "AU12": {"nasolabial": 0.28, "crow": 0.06},
     "AU14": {"dimple": 0.60},
     "AU15": {"marionette": 0.45},
     "AU17": {"chin": 0.42},
