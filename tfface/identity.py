@@ -1,0 +1,117 @@
+"""Whose face it is: the 128-number face descriptor of dlib's network, in TensorFlow.
+
+Network: a 29-layer residual net by Davis King (dlib, `dnn_face_recognition_ex`), weights as published with
+@vladmandic/face-api, public domain (CC0) by their author. Two pictures of one person are usually closer than 0.6, its
+author's threshold. Differentiable, so that it can also be a loss. Pixels come in as a "chip": the face turned upright and
+cut to 150 pixels with a quarter of padding.
+"""
+
+import functools
+import pathlib
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+ASSET = pathlib.Path(__file__).parent / "assets" / "face_identity.npz"
+CHIP = 150
+PADDING = 0.25
+SAME_PERSON = 0.6  # distance below which dlib's author calls two faces the same person
+_MEAN_COLOR = (122.782, 117.001, 104.298)
+
+# Average places of eye corners and nose base in the unit square of dlib's face chips, and their iBUG-68 numbers:
+# outer and inner corner of the eye at image left, inner and outer of the other, nose base.
+_POINTS = (36, 39, 42, 45, 33)
+_PLACES = np.array(
+    [[0.1205750620789, 0.2137274526848], [0.3340850613712, 0.2290642403242], [0.6460604764104, 0.2289674387677],
+     [0.8595674595992, 0.2134981538014], [0.4901123135679, 0.6277975316475]]
+)  # fmt: skip
+
+
+def chip_matrix(landmarks):
+    """Returns the 2x3 similarity from picture to chip pixels of (68, 2) landmarks (pixel centres at +0.5)."""
+    source = np.asarray(landmarks, np.float64)[list(_POINTS)]
+    target = (PADDING + _PLACES) / (2 * PADDING + 1) * CHIP
+    a, b = source - source.mean(0), target - target.mean(0)
+    # Least squares over scaled rotations, which complex numbers multiply by.
+    a, b = a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]
+    turn = np.vdot(a, b) / np.vdot(a, a)
+    rotation = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    return np.column_stack([rotation, target.mean(0) - rotation @ source.mean(0)])
+
+
+def chip(image, landmarks):
+    """Cuts the (150, 150, 3) uint8 RGB chip of a face out of an (H, W, 3) uint8 RGB picture."""
+    matrix = chip_matrix(landmarks)
+    scale = np.hypot(matrix[0, 0], matrix[1, 0])
+    if scale < 0.75:  # average what would otherwise be skipped
+        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
+    matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixel centres are at integers
+    return cv2.warpAffine(image, matrix, (CHIP, CHIP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def embed(chips):
+    """Returns the (N, 128) float32 descriptors of (N, 150, 150, 3) RGB chips in 0..255; differentiable."""
+    weights = _weights()
+    x = (tf.cast(chips, tf.float32) - tf.constant(_MEAN_COLOR, tf.float32)) / 256.0
+    x = tf.nn.relu(_convolve(x, weights["conv32_down"], 2, "VALID"))
+    x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+    for name in ("conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
+                 "conv128_1", "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"):  # fmt: skip
+        x = _residual(x, weights[name + "/1"], weights[name + "/2"], "down" in name)
+    return tf.reduce_mean(x, [1, 2]) @ weights["fc"]
+
+
+def describe(pictures, landmarks, batch_size=32):
+    """Returns the (N, 128) float32 descriptors of faces in pictures.
+
+    Args:
+        pictures: N uint8 RGB pictures of any sizes.
+        landmarks: N arrays (68, 2), pixels.
+        batch_size: how many chips go through the network at once.
+    """
+    chips = [chip(picture, points) for picture, points in zip(pictures, landmarks, strict=True)]
+    run = _compiled()
+    parts = []
+    for start in range(0, len(chips), batch_size):
+        batch = np.stack(chips[start : start + batch_size]).astype(np.float32)
+        parts.append(run(batch).numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, 128), np.float32)
+
+
+@functools.cache
+def _compiled():
+    return tf.function(embed, input_signature=[tf.TensorSpec((None, CHIP, CHIP, 3), tf.float32)])
+
+
+@functools.cache
+def _weights():
+    """Filters with dlib's per-channel scale folded in, as NumPy: layer -> (filters, bias)."""
+    with np.load(ASSET) as data:
+        arrays = {name: data[name].astype(np.float32) for name in data.files}
+    layers = {"fc": arrays["fc"]}
+    for name in arrays:
+        if not name.endswith("__conv__filters"):
+            continue
+        stem = name.removesuffix("__conv__filters")
+        scale = arrays[stem + "__scale__weights"]
+        bias = arrays[stem + "__conv__bias"] * scale + arrays[stem + "__scale__biases"]
+        layers[stem.replace("__conv1", "/1").replace("__conv2", "/2")] = (arrays[name] * scale, bias)
+    return layers
+
+
+def _convolve(x, layer, stride, padding):
+    filters, bias = layer
+    return tf.nn.conv2d(x, filters, stride, padding) + bias
+
+
+def _residual(x, first, second, down):
+    y = tf.nn.relu(_convolve(x, first, 2 if down else 1, "VALID" if down else "SAME"))
+    y = _convolve(y, second, 1, "SAME")
+    if down:
+        # dlib adds what the halved input and the branch have in common and keeps the rest of the larger as it is.
+        x = tf.nn.avg_pool2d(x, 2, 2, "VALID")
+        rows, columns = x.shape[1] - y.shape[1], x.shape[2] - y.shape[2]
+        y = tf.pad(y, [[0, 0], [0, rows], [0, columns], [0, 0]])
+        x = tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, y.shape[3] - x.shape[3]]])
+    return tf.nn.relu(x + y)
