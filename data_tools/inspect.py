@@ -21,13 +21,15 @@ def parser():
     """Returns the argument parser of the command."""
     result = argparse.ArgumentParser(
         prog="python -m data_tools.inspect",
-        description="Show what a data set holds: counts, people, labels and how many are missing, ranges, and a contact "
-        "sheet with the labels drawn on.",
+        description="Show what a data set holds: counts, people, labels and how many are missing, ranges, and a "
+        "contact sheet with the labels drawn on.",
     )
     result.add_argument("directory", metavar="DIR", help="a data set made by a data_tools command")
     result.add_argument("--verify", action="store_true", help="also decode every picture and check every label's range")
     result.add_argument("--sheet", metavar="PNG", help="where the contact sheet goes (default DIR/inspect.png)")
-    result.add_argument("--samples", type=int, default=24, help="pictures on the sheet, spread evenly (default %(default)s)")
+    result.add_argument(
+        "--samples", type=int, default=24, help="pictures on the sheet, spread evenly (default %(default)s)"
+    )
     return result
 
 
@@ -61,8 +63,8 @@ def read(dataset, samples, verify=False):
         verify: decode every picture and check every value too.
 
     Returns:
-        (dict from label to an array with one row per record, list of whole records). The labels are the schema's numbers
-        and `test`, `mask`, `occluder`, `scene`, `view`: (N,) bool, in the test split, or not empty.
+        (dict from label to an array with one row per record, list of whole records). The labels are the schema's
+        numbers and `test`, `mask`, `occluder`, `scene`, `view`: (N,) bool, in the test split, or not empty.
 
     Raises:
         InputError: damage, or with `verify` the first record that is out of range.
@@ -84,7 +86,9 @@ def read(dataset, samples, verify=False):
                 if verify:
                     check(record, dataset.image_size)
             except ValueError as error:
-                raise InputError(f"{dataset.directory}, record {number} ({record['source']}): {error}; make it again") from error
+                raise InputError(
+                    f"{dataset.directory}, record {number} ({record['source']}): {error}; make it again"
+                ) from error
             if number in wanted:
                 kept.append(record)
     return {name: np.array(values) for name, values in columns.items()}, kept
@@ -114,8 +118,8 @@ def describe(dataset, labels):
     size = sum(shard["bytes"] for shard in info["shards"])
     test = int(labels["test"].sum())
     lines = [
-        f"{dataset.directory}: {count} records of {dataset.image_size} x {dataset.image_size} pixels, {size / 1e6:.1f} MB in "
-        f"{len(dataset.shards)} files (schema {info['schema']})",
+        f"{dataset.directory}: {count} records of {dataset.image_size} x {dataset.image_size} pixels, "
+        f"{size / 1e6:.1f} MB in {len(dataset.shards)} files (schema {info['schema']})",
         f"source: {info['source'] or 'not said'}; licence: {info['licence'] or 'not said'}; seed: {info['seed']}",
         *(f"  {key}: {value}" for key, value in info["settings"].items()),
         f"split: {count - test} train, {test} test, " + _split_rule(info["people"]),

@@ -61,12 +61,18 @@ def parser():
         "--frames", metavar="DIR",
         help="folder of the pictures, or of one folder per video named like its CSV (default: the CSV's own folder)",
     )  # fmt: skip
-    result.add_argument("-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with")
+    result.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with"
+    )
     result.add_argument("--image-size", type=int, default=128, help="side in pixels (default %(default)s)")
-    result.add_argument("--min-confidence", type=float, default=0.88, help="OpenFace's confidence, 0-1 (default %(default)s)")
+    result.add_argument(
+        "--min-confidence", type=float, default=0.88, help="OpenFace's confidence, 0-1 (default %(default)s)"
+    )
     result.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth usable picture (default all)")
     result.add_argument("--limit", type=int, metavar="N", help="stop after N records")
-    result.add_argument("--source", default="OpenFace import", help="what the pictures are, for the data set's description")
+    result.add_argument(
+        "--source", default="OpenFace import", help="what the pictures are, for the data set's description"
+    )
     result.add_argument("--licence", default="unknown", help="their terms of use, for the data set's description")
     return result
 
@@ -144,7 +150,9 @@ def csv_files(path):
         raise InputError(f"{path}: no such file or folder; --csv names what OpenFace wrote")
     files = [file for file in sorted(path.glob("*.csv")) if _looks_like_openface(file)]
     if not files:
-        raise InputError(f"{path}: no OpenFace CSV in this folder (a header with confidence and AU01_r); run OpenFace with -aus")
+        raise InputError(
+            f"{path}: no OpenFace CSV in this folder (a header with confidence and AU01_r); run OpenFace with -aus"
+        )
     return files
 
 
@@ -173,8 +181,8 @@ def read_rows(files, frames=None):
         missing = [name for name in ("confidence", "AU12_r") if name not in header]
         if missing or not {"frame", "face"} & set(header):
             raise InputError(
-                f"{path}: the header has no {missing[0] if missing else 'frame or face'} column; expected a CSV of OpenFace's "
-                "FeatureExtraction or FaceLandmarkImg, run with -aus"
+                f"{path}: the header has no {missing[0] if missing else 'frame or face'} column; expected a CSV of "
+                "OpenFace's FeatureExtraction or FaceLandmarkImg, run with -aus"
             )
         pictures = _numbered(folders[path]) if path in identities else None
         yield from _rows_of(path, header, pictures, folders[path], identities.get(path, conventions.UNKNOWN))
@@ -189,7 +197,9 @@ def _frames_folder(path, frames, videos):
     if (folder / path.stem).is_dir():
         return folder / path.stem
     if videos > 1 and "frame" in _header(path):
-        raise InputError(f"{folder / path.stem}: not there; with several videos each needs its own folder of frames in --frames")
+        raise InputError(
+            f"{folder / path.stem}: not there; with several videos each needs its own folder of frames in --frames"
+        )
     return folder
 
 
@@ -231,15 +241,17 @@ def _rows_of(path, header, pictures, folder, identity):
                 confidence = float(cells[place["confidence"]])
             except (ValueError, IndexError) as error:
                 raise InputError(
-                    f"{path}, line {reader.line_num}: not a row of this header ({error}); was the file cut off? Delete the "
-                    "line or run OpenFace again"
+                    f"{path}, line {reader.line_num}: not a row of this header ({error}); was the file cut off? Delete "
+                    "the line or run OpenFace again"
                 ) from None
             yield Row(
                 file=path,
                 line=reader.line_num,
                 unit=unit,
                 picture=picture,
-                source=f"{path.stem}/{picture.name}" if picture and pictures is not None else getattr(picture, "name", ""),
+                source=f"{path.stem}/{picture.name}"
+                if picture and pictures is not None
+                else getattr(picture, "name", ""),
                 identity=identity,
                 confidence=confidence,
                 success=success,

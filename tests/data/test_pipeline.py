@@ -69,7 +69,10 @@ def train_numbers(dataset):
 
 def test_shapes_types_and_ranges(dataset):
     (batch,) = take(
-        pipeline.training_batches(dataset, 4, image_size=SIZE, seed=0, keys=ALL, partners=("action_units", "attributes")), 1
+        pipeline.training_batches(
+            dataset, 4, image_size=SIZE, seed=0, keys=ALL, partners=("action_units", "attributes")
+        ),
+        1,
     )
     shapes = {key: value.shape[1:] for key, value in batch.items()}
     assert shapes == {
@@ -102,14 +105,20 @@ def test_resume_gives_the_same_batches(dataset):
 
 
 def test_another_seed_is_another_order_and_augmentation(dataset):
-    a, b = (take(pipeline.training_batches(dataset, 16, image_size=SIZE, seed=s, keys=("image", "identity")), 1)[0] for s in (1, 2))
+    a, b = (
+        take(pipeline.training_batches(dataset, 16, image_size=SIZE, seed=s, keys=("image", "identity")), 1)[0]
+        for s in (1, 2)
+    )
     assert (a["identity"] != b["identity"]).any()
 
 
 def test_every_record_once_in_an_epoch_in_a_new_order(dataset):
     numbers = train_numbers(dataset)
     count = len(numbers)
-    a, b = take(pipeline.training_batches(dataset, count, image_size=SIZE, seed=1, keys=("identity",), partners=("identity",)), 2)
+    a, b = take(
+        pipeline.training_batches(dataset, count, image_size=SIZE, seed=1, keys=("identity",), partners=("identity",)),
+        2,
+    )
     for epoch in (a, b):
         assert sorted(epoch["identity"]) == numbers
         assert sorted(epoch["target_identity"]) == numbers

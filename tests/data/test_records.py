@@ -134,7 +134,9 @@ def test_splits_hold_out_people_and_are_stable(tmp_path):
     assert 3 < len(test) < 30
     assert [i for i in range(60) if records.held_out(i, "", people)] == sorted(i for i in test if i < 60)
     # Few people or unknown ones: pictures are held out.
-    answers = {records.held_out(identity, f"{n}.jpg", people) for identity, people in [(-1, 99), (4, 2)] for n in range(99)}
+    answers = {
+        records.held_out(identity, f"{n}.jpg", people) for identity, people in [(-1, 99), (4, 2)] for n in range(99)
+    }
     assert answers == {True, False}
     with pytest.raises(InputError, match='expected "train" or "test"'):
         next(dataset.records("validation"))
@@ -242,7 +244,8 @@ def test_a_killed_writer_goes_on_at_the_right_record(tmp_path):
         spec = importlib.util.spec_from_file_location("own", {__file__!r})
         own = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(own)
-        with own.records.RecordWriter({str(tmp_path / "d")!r}, image_size=own.SIZE, total=20, shard_records=8) as writer:
+        settings = dict(image_size=own.SIZE, total=20, shard_records=8)
+        with own.records.RecordWriter({str(tmp_path / "d")!r}, **settings) as writer:
             for number in range(writer.written, 13):
                 writer.write(own.record(number))
             print("ready", flush=True)

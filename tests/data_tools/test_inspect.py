@@ -59,7 +59,7 @@ def test_landmarks_are_drawn_where_they_are():
     [
         ({"action_units": np.full(17, 7.0)}, "record 13 .*action_units is not within 0 to 5"),
         ({"image": b"no picture"}, "record 13 .*not a PNG or JPEG"),
-        ({"image": records.encode_image(np.zeros((9, 9, 3), np.uint8))}, r"record 13 .*image is \(9, 9, 3\), expected \(24, 24, 3\)"),
+        ({"image": records.encode_image(np.zeros((9, 9, 3), np.uint8))}, r"record 13 .*image is \(9, 9, 3\), expected"),
         ({"landmarks": np.full((68, 2), np.inf)}, "record 13 .*infinite"),
     ],
 )  # fmt: skip

@@ -33,7 +33,9 @@ def row(frame, confidence=0.98, success=1, au=1.5, points=None, pose=None):
     """One FeatureExtraction row and its header; landmarks and pose only if given."""
     cells = {"frame": frame, "face_id": 0, "timestamp": 0.1, "confidence": confidence, "success": success}
     if pose is not None:
-        cells |= dict(zip(["pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"], [0, 0, 400, *pose], strict=True))
+        cells |= dict(
+            zip(["pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"], [0, 0, 400, *pose], strict=True)
+        )
     if points is not None:
         cells |= {f"x_{i}": p[0] for i, p in enumerate(points)} | {f"y_{i}": p[1] for i, p in enumerate(points)}
     cells |= {name: au for name in AUS} | {name.replace("_r", "_c"): 1 for name in AUS}
@@ -65,7 +67,10 @@ def test_video_rows_are_matched_to_frames_by_number(tmp_path, separator, capsys)
     rows[9] = row(10, confidence=0.9, au=1, points=inside)
     rows.append(row(10, confidence=0.95, au=2, points=inside))  # a second, surer face of frame 10
     write_csv(tmp_path / "clip.csv", rows, separator)
-    assert run("--csv", tmp_path / "clip.csv", "--frames", tmp_path / "frames", "-o", tmp_path / "out", "--image-size", 32) == 0
+    assert (
+        run("--csv", tmp_path / "clip.csv", "--frames", tmp_path / "frames", "-o", tmp_path / "out", "--image-size", 32)
+        == 0
+    )
     dataset = records.open_dataset(tmp_path / "out")
     kept = list(dataset)
     assert [r["source"] for r in kept] == ["clip/clip_0001.png", "clip/clip_0010.png"]
@@ -110,7 +115,9 @@ def test_several_videos_each_with_its_folder(tmp_path, capsys):
         picture(tmp_path / f"frames/{name}/0001.png")
         write_csv(tmp_path / f"csv/{name}.csv", [row(1, points=landmarks())])
     (tmp_path / "csv/notes.csv").write_text("name,age\nme,7\n")
-    assert run("--csv", tmp_path / "csv", "--frames", tmp_path / "frames", "-o", tmp_path / "out", "--image-size", 32) == 0
+    assert (
+        run("--csv", tmp_path / "csv", "--frames", tmp_path / "frames", "-o", tmp_path / "out", "--image-size", 32) == 0
+    )
     kept = list(records.open_dataset(tmp_path / "out").records(images=False))
     assert [(r["source"], r["identity"]) for r in kept] == [("a/0001.png", 0), ("b/0001.png", 1)]
     assert run("--csv", tmp_path / "csv", "--frames", tmp_path / "frames/a", "-o", tmp_path / "out2") == 2
@@ -121,7 +128,9 @@ def test_every_and_limit(tmp_path):
     for number in range(1, 11):
         picture(tmp_path / f"{number:04d}.png")
     write_csv(tmp_path / "clip.csv", [row(n, points=landmarks()) for n in range(1, 11)])
-    assert run("--csv", tmp_path / "clip.csv", "-o", tmp_path / "out", "--every", 3, "--limit", 3, "--image-size", 16) == 0
+    assert (
+        run("--csv", tmp_path / "clip.csv", "-o", tmp_path / "out", "--every", 3, "--limit", 3, "--image-size", 16) == 0
+    )
     kept = [r["source"] for r in records.open_dataset(tmp_path / "out").records(images=False)]
     assert kept == [f"clip/{n:04d}.png" for n in (1, 4, 7)]
 

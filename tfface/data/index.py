@@ -53,7 +53,7 @@ class _Scan:
 
 
 def _present(key, value):
-    """Tells for a batch of values which are usable: a network cannot take a NaN, but half-known attributes are masked."""
+    """Tells for a batch of values which are usable: a network cannot take NaN, half-known attributes are masked."""
     if key in records.FLOATS:
         return ~np.isnan(value).reshape(len(value), -1).any(1)
     if key in records.INTEGERS:
@@ -127,8 +127,8 @@ class RecordIndex:
         reasons = ", ".join(f"{count} without {key}" for key, count in lacking.items())
         if not len(self.numbers):
             raise InputError(
-                f"{dataset.directory}: no usable record in {name} ({in_split} records{', ' + reasons if reasons else ''}); "
-                "use a data set that has these labels, or a larger one"
+                f"{dataset.directory}: no usable record in {name} ({in_split} records"
+                f"{', ' + reasons if reasons else ''}); use a data set that has these labels, or a larger one"
             )
         if lacking:
             log.warning("%s: %s: left out of %d records: %s", dataset.directory, name, in_split, reasons)

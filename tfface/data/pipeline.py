@@ -228,7 +228,7 @@ def evaluation_batches(
 
 
 def evaluation_records(dataset, *, keys=("image", "action_units"), split="test", limit=None):
-    """Yields the whole records (see `records`) that `evaluation_batches` gives, in its order: scenes, sources, masks."""
+    """Yields the whole records (see `records`) that `evaluation_batches` gives, in its order, with scene and source."""
     required = [key for key in keys if key not in records.TEXTS]
     chosen = index.RecordIndex(dataset, split, required)
     for place in range(len(chosen) if limit is None else min(limit, len(chosen))):

@@ -1,8 +1,8 @@
 """The one record schema: what every data set holds, how it is written, resumed, checked and read back. No TensorFlow.
 
-A data set is a directory of ``shard-NNNNN.tfrecord`` files and one ``dataset.json`` that says what they hold and whether
-it is all there. The JSON is replaced after each finished shard, so a writer that is killed leaves a directory that calls
-itself incomplete and goes on at the first record of the shard it had not finished.
+A data set is a directory of ``shard-NNNNN.tfrecord`` files and one ``dataset.json`` that says what they hold and
+whether it is all there. The JSON is replaced after each finished shard, so a writer that is killed leaves a directory
+that calls itself incomplete and goes on at the first record of the shard it had not finished.
 
 | feature | in memory | unit, when unknown |
 |---|---|---|
@@ -40,7 +40,14 @@ DATASET_FILE = "dataset.json"
 HELD_OUT = 16  # one person in this many is for testing
 MIN_PEOPLE = 16  # with fewer, holding out people would leave one side with nobody: pictures are held out instead
 
-FLOATS = {"action_units": (17,), "pose": (3,), "light": (2,), "landmarks": (68, 2), "embedding": (128,), "confidence": ()}
+FLOATS = {
+    "action_units": (17,),
+    "pose": (3,),
+    "light": (2,),
+    "landmarks": (68, 2),
+    "embedding": (128,),
+    "confidence": (),
+}
 INTEGERS = {"attributes": (40,), "landmarks_visible": (68,), "identity": ()}
 TEXTS = ("scene", "source", "view")
 MASKS = ("mask", "occluder")
@@ -131,7 +138,7 @@ def decode_record(data, images=True):
 
 
 def decode_images(record):
-    """Decodes the pictures of a record read with ``images=False``, in place; returns it. ValueError if one is broken."""
+    """Decodes the pictures of a record read with ``images=False``, in place; ValueError if one is broken."""
     record["image"] = decode_image(record["image"])
     for key in MASKS:
         record[key] = decode_image(record[key], gray=True) if record[key] else None
@@ -242,7 +249,9 @@ def check_split(split):
 
 def damaged(path, reason):
     """Returns the InputError for a shard whose bytes are not what was written."""
-    return InputError(f"{path}: damaged ({reason}); copy the file again, or delete the directory and make the data set again")
+    return InputError(
+        f"{path}: damaged ({reason}); copy the file again, or delete the directory and make the data set again"
+    )
 
 
 def open_dataset(directory):
@@ -261,7 +270,9 @@ def open_dataset(directory):
     for shard in info["shards"]:
         path = pathlib.Path(directory) / shard["file"]
         if not path.is_file():
-            raise InputError(f"{path}: missing; copy the whole directory again, or delete it and make the data set again")
+            raise InputError(
+                f"{path}: missing; copy the whole directory again, or delete it and make the data set again"
+            )
         if path.stat().st_size != shard["bytes"]:
             raise damaged(path, f"{path.stat().st_size} bytes, {shard['bytes']} expected")
     if not info["records"]:
@@ -297,7 +308,9 @@ class RecordWriter:
         InputError: the directory holds something else, or a data set of other settings.
     """
 
-    def __init__(self, directory, *, image_size, total=None, source="", licence="", seed=None, settings=None, shard_records=512):
+    def __init__(
+        self, directory, *, image_size, total=None, source="", licence="", seed=None, settings=None, shard_records=512
+    ):
         self.directory = pathlib.Path(directory)
         made_from = {
             "image_size": image_size, "total": total, "source": source, "licence": licence, "seed": seed,
