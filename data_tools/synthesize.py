@@ -33,6 +33,10 @@ def parser():
     result.add_argument("--occlusion", type=float, default=0.0, help="chance of something before the face (default 0)")
     result.add_argument("--neutral", action="store_true", help="no expressions")
     result.add_argument(
+        "--answers", type=int, default=1, metavar="N",
+        help="pictures of each scene that differ in expression alone: each is the true answer to editing another",
+    )  # fmt: skip
+    result.add_argument(
         "--views", default="", metavar="NAMES",
         help="the same person, expression and light from several sides, for example frontal,turned or -60,0,60; names: "
         f"{', '.join(sampler.VIEWS)} or whole yaws",
@@ -64,6 +68,7 @@ def main(arguments=None):
             framing=options.framing,
             occlusion=options.occlusion,
             expressions=not options.neutral,
+            answers=options.answers,
             views=[name.strip() for name in options.views.split(",") if name.strip()],
             factor=options.factor,
         )

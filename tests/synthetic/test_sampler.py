@@ -110,3 +110,24 @@ def test_all_factors_take_turns_and_batches_are_numbered():
 def test_bad_settings_are_named(options, word):
     with pytest.raises(InputError, match=word):
         sampler.Settings(**options)
+
+
+def test_answers_differ_in_action_units_alone():
+    settings = sampler.Settings(answers=2)
+    for number in range(20):
+        first, second = (sampler.sample_scene(5, 2 * number + k, settings) for k in range(2))
+        assert first.action_units != second.action_units
+        assert dataclasses.replace(second, action_units=first.action_units) == first
+        assert sampler.view_name(2 * number, settings) == sampler.view_name(2 * number + 1, settings)
+
+
+def test_half_of_the_answers_change_few_action_units():
+    settings = sampler.Settings(answers=2)
+    pairs = [[sampler.sample_scene(5, 2 * n + k, settings).action_units for k in range(2)] for n in range(60)]
+    changed = np.array([np.sum(np.array(a) != np.array(b)) for a, b in pairs])
+    assert 0.3 < np.mean(changed <= 3) < 0.7
+
+
+def test_answers_exclude_views():
+    with pytest.raises(InputError, match="answers 2"):
+        sampler.Settings(answers=2, views=("frontal", "left"))

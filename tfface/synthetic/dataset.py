@@ -134,7 +134,7 @@ def _check(count, image_size, seed, workers, settings):
         raise InputError(f"seed {seed}: expected 0 or more")
     if workers is not None and workers < 1:
         raise InputError(f"workers {workers}: expected 1 or more")
-    together = sampler.FACTOR_BATCH if settings.factor else len(settings.views) or 1
+    together = sampler.FACTOR_BATCH if settings.factor else len(settings.views) or settings.answers
     if count % together:
-        what = "a factor's batch" if settings.factor else "these views of a person"
+        what = "a factor's batch" if settings.factor else "a person in these views" if settings.views else "a scene"
         raise InputError(f"count {count}: {what} has {together} pictures, so expected a multiple of {together}")

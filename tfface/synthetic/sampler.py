@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from tfface.conventions import MAX_INTENSITY
 from tfface.errors import InputError
 from tfface.synthetic import attributes as rules
 from tfface.synthetic import background, camera, people, props
@@ -29,6 +30,9 @@ MAX_VIEW_YAW = 90
 FACTORS = ("azimuth", "elevation", "light", "shape")
 FACTOR_BATCH = 20
 _FACTOR_YAW, _FACTOR_PITCH, _FACTOR_LIGHT = 86.0, 23.0, 80.0  # degrees either side
+
+# View of the pictures of one scene that differ in action units alone, before the scene's number.
+ANSWER_VIEW = "answer/"
 
 # What changes between pictures of one person: glasses come off, lipstick too.
 _CHANGEABLE = (("Eyeglasses", 0.12), ("Wearing_Lipstick", 0.12))
@@ -77,6 +81,7 @@ class Settings:
         poses: one of `POSES`: "portrait" (mostly near frontal, as cropped photos are) or "wide" (uniform).
         occlusion: chance that something stands before the face.
         expressions: False keeps every face neutral.
+        answers: consecutive scenes that differ in their action units alone: each is the true answer to editing another.
         framing: "aligned" (as `alignment` crops the person's face without expression; the drawn roll then says how far
             the crop is turned off upright) or "centred" (the head's middle at a fixed size).
         jitter: how far the crop is off, as a detector's landmarks make it: deviation of shift (in picture widths) and of
@@ -90,6 +95,7 @@ class Settings:
     poses: str = "portrait"
     occlusion: float = 0.0
     expressions: bool = True
+    answers: int = 1
     framing: str = "aligned"
     jitter: float = 0.015
     views: tuple = ()
@@ -110,6 +116,10 @@ class Settings:
             raise InputError(f"occlusion {self.occlusion}: expected a chance from 0 to 1")
         if not 0 <= self.jitter <= 0.2:
             raise InputError(f"jitter {self.jitter}: expected 0 to 0.2 picture widths")
+        if self.answers < 1:
+            raise InputError(f"answers {self.answers}: expected 1 or more pictures of a scene")
+        if self.answers > 1 and (self.views or self.factor or not self.expressions):
+            raise InputError(f"answers {self.answers}: go with expressions and neither with views nor with a factor")
         if self.images_per_person < 1:
             raise InputError(f"images per person {self.images_per_person}: expected 1 or more")
 
@@ -142,12 +152,13 @@ def sample_scene(seed, index, settings=Settings()):
     """Returns scene `index` (from 0) of the set that `seed` and `settings` name."""
     if settings.factor:
         return _factor_scene(seed, index, settings)
+    index, answer = divmod(index, settings.answers)
     # Pictures of one group share what `settings.views` must hold still; without views each is a group of its own.
     group = index // len(settings.views) if settings.views else index
     number = group if settings.views else index // settings.images_per_person
     identity = person_identity(seed, number, settings.people)
     worn = _worn(identity, _stream(seed, "worn", group))
-    expression = sample_action_units(_stream(seed, "expression", group)) if settings.expressions else action_units()
+    expression = _expression(seed, group, answer) if settings.expressions else action_units()
     person = people.person(identity, worn)
     pose, crop = _framed(seed, index, group, person, _pose(seed, index, group, settings), settings)
     return Scene(
@@ -163,17 +174,34 @@ def sample_scene(seed, index, settings=Settings()):
 
 
 def view_name(index, settings):
-    """What a record's `view` says: the view's name, or factor and batch as in "light/000012", or nothing."""
+    """What a record's `view` says: the view's name, factor and batch as in "light/000012", scene as in "answer/000012"."""
     if settings.views:
         return settings.views[index % len(settings.views)]
     if settings.factor:
         return f"{_batch_factor(index, settings)}/{index // FACTOR_BATCH:06d}"
+    if settings.answers > 1:
+        return f"{ANSWER_VIEW}{index // settings.answers:06d}"
     return ""
 
 
 def _stream(seed, name, *numbers):
     """A random stream per thing that is drawn: a setting that changes one leaves the others as they were."""
     return np.random.default_rng([zlib.crc32(name.encode()), seed, *numbers])
+
+
+def _expression(seed, group, answer):
+    """Action units of a picture. Every other answer to a scene changes a few of them alone, as a user's edits do."""
+    first = sample_action_units(_stream(seed, "expression", group))
+    if not answer:
+        return first
+    rng = _stream(seed, "answer", group, answer)
+    if rng.uniform() < 0.5:
+        return sample_action_units(rng)
+    changed = rng.choice(len(first), rng.integers(1, 4), replace=False)
+    values = np.where(rng.uniform(size=len(changed)) < 0.25, 0.0, rng.uniform(0.5, MAX_INTENSITY, len(changed)))
+    edited = np.array(first, float)
+    edited[changed] = values
+    return edited
 
 
 def _worn(identity, rng):
