@@ -198,9 +198,9 @@ def _expression(seed, group, answer):
     if rng.uniform() < 0.5:
         return sample_action_units(rng)
     changed = rng.choice(len(first), rng.integers(1, 4), replace=False)
-    values = np.where(rng.uniform(size=len(changed)) < 0.25, 0.0, rng.uniform(0.5, MAX_INTENSITY, len(changed)))
     edited = np.array(first, float)
-    edited[changed] = values
+    drop = (edited[changed] > 0.5) & (rng.uniform(size=len(changed)) < 0.5)
+    edited[changed] = np.where(drop, 0.0, rng.uniform(0.5, MAX_INTENSITY, len(changed)))
     return edited
 
 
