@@ -10,15 +10,23 @@ def parser():
     """Returns the argument parser of the command."""
     result = argparse.ArgumentParser(
         prog="python -m data_tools.align",
-        description="Find every face of every photo and write it aligned, the way models are trained and photos are edited. "
+        description="Find every face of every photo and write it aligned, as models are trained and photos are edited. "
         "Stop it with Ctrl-C and run the same command again: it goes on where it stopped.",
     )
     result.add_argument("photos", nargs="+", metavar="PHOTO", help="photos, or folders of them")
-    result.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the faces, faces.csv and rejects.csv")
+    result.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the faces, faces.csv and rejects.csv"
+    )
     result.add_argument("--image-size", type=int, default=128, help="side of a face in pixels (default %(default)s)")
-    result.add_argument("--margin", type=float, default=1.0, help="1 frames forehead to chin; more shows more (default 1)")
-    result.add_argument("--min-size", type=float, default=48, help="leave out faces smaller than this many pixels (default 48)")
-    result.add_argument("--records", metavar="DIR", help="also write a data set (pose and landmarks known, the rest unknown)")
+    result.add_argument(
+        "--margin", type=float, default=1.0, help="1 frames forehead to chin; more shows more (default 1)"
+    )
+    result.add_argument(
+        "--min-size", type=float, default=48, help="leave out faces smaller than this many pixels (default 48)"
+    )
+    result.add_argument(
+        "--records", metavar="DIR", help="also write a data set (pose and landmarks known, the rest unknown)"
+    )
     result.add_argument("--source", default="photos", help="what the photos are, stored in the data set")
     result.add_argument("--licence", default="", help="how they may be used, stored in the data set")
     result.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -26,7 +34,7 @@ def parser():
 
 
 def main(arguments=None):
-    """Runs the command and returns its exit code: 0 also with rejects, 2 for bad input or no face, 130 when interrupted."""
+    """Runs the command; returns 0 also with rejects, 2 for bad input or no face at all, 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
         _check(options)

@@ -1,8 +1,8 @@
 """Turns photos into aligned faces: a picture for each face and two tables, what was found and what was left out.
 
-``faces.csv`` has a row for each face with what it takes to put an edit back: source, the 2x3 matrix photo -> crop and its
-inverse, 68 landmarks in pixels of the photo, pose and score. ``rejects.csv`` has a row and a reason for each photo or face
-that was left out. Rows are added when a photo is done, so an interrupted run goes on at the next photo.
+``faces.csv`` has a row for each face with what it takes to put an edit back: source, the 2x3 matrix photo -> crop and
+its inverse, 68 landmarks in pixels of the photo, pose and score. ``rejects.csv`` has a row and a reason for each photo
+or face that was left out. Rows are added when a photo is done, so an interrupted run goes on at the next photo.
 """
 
 import csv
@@ -103,7 +103,12 @@ def write_records(directory, records_directory, source="photos", licence="", pro
     settings = json.loads((pathlib.Path(directory) / SETTINGS).read_text())
     rows = list(read_faces(directory))
     with records.RecordWriter(
-        records_directory, image_size=settings["image_size"], total=len(rows), source=source, licence=licence, settings=settings
+        records_directory,
+        image_size=settings["image_size"],
+        total=len(rows),
+        source=source,
+        licence=licence,
+        settings=settings,
     ) as writer:
         for row in tqdm(rows[writer.written :], unit="record", disable=not progress):
             writer.write(
@@ -130,7 +135,13 @@ def _align(landmarker, path, output, name, image_size, margin, min_size):
         matrix = alignment.alignment_matrix(face.landmarks, image_size, margin)
         images.write_image(output / file, images.warp(photo, matrix, image_size))
         numbers = np.concatenate([matrix.ravel(), alignment.invert(matrix).ravel(), face.landmarks.T.ravel()])
-        row = {"file": file, "source": str(path), "face": number, "score": f"{face.score:.4f}", "presence": f"{face.presence:.4f}"}
+        row = {
+            "file": file,
+            "source": str(path),
+            "face": number,
+            "score": f"{face.score:.4f}",
+            "presence": f"{face.presence:.4f}",
+        }
         row |= {angle: f"{value:.2f}" for angle, value in zip(("yaw", "pitch", "roll"), face.pose, strict=True)}
         columns = _MATRIX + _INVERSE + _LANDMARKS
         found.append(row | {column: f"{value:.9g}" for column, value in zip(columns, numbers, strict=True)})
@@ -148,10 +159,13 @@ def _pose_in_crop(pose, matrix):
 def _named(sources):
     """Returns [(path, output name without suffix)]; where two would be the same, the suffix becomes part of the name."""
     stems = [str(name.with_suffix("")) for _, name in sources]
-    names = [stem if stems.count(stem) == 1 else str(name).replace(".", "_") for stem, (_, name) in zip(stems, sources, strict=True)]
+    names = [
+        stem if stems.count(stem) == 1 else str(name).replace(".", "_")
+        for stem, (_, name) in zip(stems, sources, strict=True)
+    ]
     for (path, _), name in zip(sources, names, strict=True):
         if names.count(name) > 1:
-            raise InputError(f"{path}: another photo would be written under the same name {name}; align their folders one by one")
+            raise InputError(f"{path}: another photo would be {name} too; align one folder at a time")
     return [(path, name) for (path, _), name in zip(sources, names, strict=True)]
 
 

@@ -22,7 +22,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--au", action="append", default=[], metavar="AU=VALUE", help="for instance AU12=0.8 (0 to 1); may be repeated"
     )
-    parser.add_argument("--sweep", metavar="AU=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip")
+    parser.add_argument(
+        "--sweep", metavar="AU=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip"
+    )
     parser.add_argument(
         "--face", default="largest", metavar="N", help="which face: 1 is the leftmost; or largest (the default), or all"
     )
@@ -34,13 +36,15 @@ def add_arguments(parser):
 
 
 def run_edit(arguments):
-    """Runs the command with parsed `add_arguments`; returns the exit code. Raises `InputError` before anything is written."""
+    """Runs the command with parsed `add_arguments`; returns the exit code; `InputError` before writing."""
     from tfface import editing
 
     wanted = editing.parse_action_units(arguments.au)
     sweep = editing.parse_sweep(arguments.sweep) if arguments.sweep else None
     if not wanted and sweep is None:
-        raise InputError("nothing to edit: name an action unit, such as --au AU12=0.8, or a sweep, such as --sweep AU12=0:1:9")
+        raise InputError(
+            "nothing to edit: name an action unit, such as --au AU12=0.8, or a sweep, such as --sweep AU12=0:1:9"
+        )
     if sweep and sweep[0] in wanted:
         raise InputError(f"--au {sweep[0]} and --sweep {sweep[0]} contradict each other; give one")
     if arguments.face not in ("largest", "all") and not (arguments.face.isdecimal() and int(arguments.face)):
@@ -117,7 +121,9 @@ def _edit_one(editor, source, target, arguments, wanted, sweep, model, run_name)
     from tfface import editing, images, provenance, sweeps
 
     photo = images.read_photo(source) if source else example_photo()
-    changes = ", ".join([*(f"{name}={value:g}" for name, value in wanted.items()), *([arguments.sweep] if sweep else [])])
+    changes = ", ".join(
+        [*(f"{name}={value:g}" for name, value in wanted.items()), *([arguments.sweep] if sweep else [])]
+    )
     others = "others kept" if arguments.keep_others else "others 0"
     text = f"face {arguments.face}: {changes}; {others}{'; no label' if arguments.no_label else ''}"
     mark = provenance.Edit(model=model, run=run_name, edit=text, source=photo.path.name)

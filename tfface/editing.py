@@ -31,7 +31,9 @@ class Editor:
         """Returns the `Face`s of (H, W, 3) uint8 RGB, left to right; `InputError` if there is none."""
         faces = self._landmarker.find(photo)
         if not faces:
-            raise InputError("no face found; use a photo in which a face is at least 28 pixels large and not in full profile")
+            raise InputError(
+                "no face found; use a photo in which a face is at least 28 pixels large and not in full profile"
+            )
         return faces
 
     def edit(self, photo, faces, wanted, keep_others=True):
@@ -61,7 +63,7 @@ class Editor:
             yield result
 
     def _edit_crop(self, crop, series, keep_others):
-        """Returns what the model makes of a crop for each target: pictures (N, S, S, 3) and attention (N, S, S, 1) or None."""
+        """Returns the model's pictures (N, S, S, 3) and attention (N, S, S, 1) or None, one for each of `series`."""
         image = (crop.image[None].astype(np.float32) / 127.5) - 1
         source = np.zeros(len(ACTION_UNITS), np.float32)
         if keep_others and hasattr(self._model, "estimate_action_units"):
@@ -119,7 +121,7 @@ def parse_action_units(assignments):
 
 
 def parse_sweep(text):
-    """Returns a name and the (N,) intensities of a text such as ``AU12=0:1:9`` (from:to:frames). Raises `InputError`."""
+    """Returns a name and (N,) intensities of a text such as ``AU12=0:1:9`` (from:to:frames). Raises `InputError`."""
     where = f"--sweep {text}"
     name, _, values = text.partition("=")
     name, parts = _action_unit(name, where), values.split(":")
@@ -140,7 +142,9 @@ def _intensity(text, where):
     try:
         value = float(text)
     except ValueError:
-        raise InputError(f"{where}: {text!r} is no intensity; expected a number from 0 to 1, such as AU12=0.8") from None
+        raise InputError(
+            f"{where}: {text!r} is no intensity; expected a number from 0 to 1, such as AU12=0.8"
+        ) from None
     if not 0 <= value <= 1:
         hint = f"; OpenFace's {value:g} of 5 is {value / 5:g} here" if 1 < value <= 5 else ""
         raise InputError(f"{where}: intensity {value:g} is outside 0 to 1{hint}")

@@ -23,12 +23,13 @@ LARGEST = 80_000_000  # pixels; three float32 copies of that still fit a small m
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
             ".tiff": "TIFF", ".gif": "GIF"}  # fmt: skip
-_DROPPED_EXIF = (
-    ExifTags.Base.Orientation,
-    ExifTags.Base.ExifOffset,  # the two directories are copied whole instead of by their place in the file
-    ExifTags.Base.GPSInfo,
-    ExifTags.Base.XMLPacket,
+# What an edited photo keeps of its EXIF. Not the orientation (the pixels are upright by then), not what describes the
+# file's own layout, and nothing that may hold a small copy of the unedited picture.
+_KEPT_EXIF = tuple(
+    getattr(ExifTags.Base, name)
+    for name in ("ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "HostComputer", "Copyright")
 )
+_DROPPED_DIRECTORY_EXIF = (ExifTags.Base.MakerNote, ExifTags.Base.ExifInteroperabilityOffset)
 _BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}
 
 
@@ -40,7 +41,7 @@ class Photo:
     pixels: np.ndarray  # (H, W, 3) uint8 RGB, as stored: under transparency whatever the file holds there
     alpha: np.ndarray | None = None  # (H, W) uint8
     icc_profile: bytes | None = None
-    exif: bytes | None = None  # without orientation (the pixels are upright) and thumbnail (it shows the old picture)
+    exif: bytes | None = None  # without orientation, layout and thumbnails
 
     @property
     def visible(self):
@@ -239,7 +240,9 @@ def _too_large(path, count):
 
 def _photo(path, image):
     exif = image.getexif()
+    # A profile is for the channels the file has: that of grey or CMYK pixels says nothing about RGB ones.
     icc = image.info.get("icc_profile")
+    rgb_icc = icc if image.mode in ("RGB", "RGBA", "RGBa", "P", "PA") else None
     upright = ImageOps.exif_transpose(image)
     alpha = None
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -248,36 +251,36 @@ def _photo(path, image):
         alpha = None if (alpha == 255).all() else alpha
         pixels = np.array(upright)[..., :3]
     elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        pixels, icc = np.array(_to_srgb(upright, icc)), None
+        pixels = np.array(_to_srgb(upright, icc))
     elif image.mode.startswith("I"):
         grey = (np.array(upright).clip(0, 65535) / 257 + 0.5).astype(np.uint8)
-        pixels, icc = np.repeat(grey[..., None], 3, axis=2), None
+        pixels = np.repeat(grey[..., None], 3, axis=2)
     elif image.mode == "F":
         raise InputError(f"{path}: holds floating-point pixels of unknown range; save it with 8 or 16 bits")
     else:
-        icc = icc if image.mode in ("RGB", "P") else None
         pixels = np.array(upright.convert("RGB"))
-    return Photo(path, np.ascontiguousarray(pixels), alpha, icc, _clean(exif))
+    return Photo(path, np.ascontiguousarray(pixels), alpha, rgb_icc, _clean(exif))
 
 
 def _to_srgb(image, icc):
     if icc and image.mode == "CMYK":
-        with contextlib.suppress(ImageCms.PyCMSError):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
             return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     return image.convert("RGB")
 
 
 def _clean(exif):
-    """EXIF bytes without orientation and thumbnail; None if nothing is left or the EXIF is damaged."""
+    """EXIF bytes of what is kept; None if that is nothing or the EXIF is damaged."""
     kept = Image.Exif()
     try:
-        for tag, value in exif.items():
-            if tag not in _DROPPED_EXIF:
-                kept[tag] = value
+        kept.update({tag: exif[tag] for tag in _KEPT_EXIF if tag in exif})
         for offset in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            if directory := exif.get_ifd(offset):
-                kept[int(offset)] = dict(directory)
+            directory = {
+                tag: value for tag, value in exif.get_ifd(offset).items() if tag not in _DROPPED_DIRECTORY_EXIF
+            }
+            if directory:
+                kept[int(offset)] = directory
         return kept.tobytes() if len(kept) else None
     except Exception:  # noqa: BLE001 - Pillow raises anything here; a photo with odd EXIF is still a photo
         return None
@@ -293,7 +296,8 @@ def _options(kind, like, metadata):
             options["icc_profile"] = like.icc_profile
     if metadata is not None:
         exif[ExifTags.Base.Software] = metadata.software
-        exif[ExifTags.Base.ImageDescription] = metadata.description.encode("ascii", "replace").decode()
+        if ExifTags.Base.ImageDescription not in exif:  # the photographer's own words stay
+            exif[ExifTags.Base.ImageDescription] = metadata.description.encode("ascii", "replace").decode()
         if kind == "PNG":
             options["pnginfo"] = text = PngImagePlugin.PngInfo()
             text.add_text("Software", metadata.software)

@@ -1,9 +1,9 @@
 """Takes a face out of a photo for a model and puts the model's edit back at the photo's own resolution.
 
 What goes back is the *difference* between what the model returned and what it saw, enlarged to the photo and added to
-it inside a feathered face mask. Pores, hair and grain that the model never saw stay; where the model changed nothing the
-photo keeps its exact bytes; and there is no seam, because the mask is zero well before the crop ends. Pasting the
-model's own pixels instead was compared at 100 % zoom: the face turns soft inside a visible oval.
+it inside a feathered face mask. Pores, hair and grain that the model never saw stay; where the model changed nothing
+the photo keeps its exact bytes; and there is no seam, because the mask is zero before the crop ends. Pasting the
+model's own pixels instead was compared at 100 % zoom: the whole face turns soft inside a visible oval.
 
 One correction: where the model painted something new (low attention and a real change), the old skin's fine detail is
 faded out, or the line of a closed mouth would shine through opened lips.
@@ -44,7 +44,9 @@ def take(photo, face, size, margin=1.0):
         `Crop`; what lies outside the photo is its reflection.
     """
     matrix = alignment.alignment_matrix(face.landmarks, size, margin)
-    return Crop(images.warp(photo, matrix, size), matrix, face_mask(face, alignment.apply(matrix, face.mesh[:, :2]), size))
+    return Crop(
+        images.warp(photo, matrix, size), matrix, face_mask(face, alignment.apply(matrix, face.mesh[:, :2]), size)
+    )
 
 
 def face_mask(face, points, size):

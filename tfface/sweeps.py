@@ -58,5 +58,11 @@ def write_gif(path, frames, faces, metadata):
     comment = f"{metadata.software}; {metadata.description}".encode()
     with images.atomic(path) as stream:
         there_and_back[0].save(
-            stream, "GIF", save_all=True, append_images=there_and_back[1:], duration=_MILLISECONDS, loop=0, comment=comment
+            stream,
+            "GIF",
+            save_all=True,
+            append_images=there_and_back[1:],
+            duration=_MILLISECONDS,
+            loop=0,
+            comment=comment,
         )
