@@ -60,7 +60,7 @@ def paint_beard(colors, genes):
     r, s = regions(), surface()
     rng = np.random.default_rng([genes.seed, 3])
     full, mustache, goatee = r["beard"][at], r["mustache"][at], r["goatee"][at]
-    streak = 0.7 * _strand_noise(s.y[at] * 45, s.x[at] * 80 + s.z[at] * 60, rng) + 0.5 * _tile(0, at, rng)
+    streak = 0.45 * _strand_noise(s.y[at] * 60, s.x[at] * 120 + s.z[at] * 90, rng) + 0.5 * _tile(0, at, rng)
     patches = 0.35 * _tile(3, at, rng) + 0.25 * _tile(2, at, rng)
     dots = np.clip(0.6 + 0.5 * _tile(0, at, rng), 0, 1)
     if genes.shadow > 0:  # a shaven man's skin is bluish where the beard grows

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfface.synthetic import noise, shapes, shell
 from tfface.synthetic.regions import hairline_depth, scalp_depth, step
-from tfface.synthetic.surface import mean_head
+from tfface.synthetic.surface import mean_head, surface
 
 STRANDS, NODES = 120, 18
 CUTS = ("bald", "buzz", "short", "swept", "curly", "bob", "long", "wavy", "tail")
@@ -45,8 +45,8 @@ def scalp_coverage(person):
     genes, depth = person.hair, scalp_depth()
     line = _recession(person)
     if genes.bald:
-        ring = step(0.05, 0.35, depth) * (_band() < 0.0)
-        return (0.75 * genes.bald_fringe * ring).astype(np.float32)
+        ring = step(0.0, 0.5, depth) * step(0.35, -0.35, _above_horseshoe())
+        return (0.8 * genes.bald_fringe * ring).astype(np.float32)
     soft = 0.16 if cut(person) == "buzz" else 0.10
     return np.float32(0.80 if cut(person) == "buzz" else 0.92) * step(0.0, soft, depth - line)
 
@@ -89,7 +89,7 @@ def _strand_texture(genes, style):
     along = np.linspace(0, 1, 64)[:, None]
     shade = np.exp(0.30 * streak) * (0.72 + 0.34 * step(0.0, 0.5, along))
     color = np.asarray(genes.color)[None, None] * shade[..., None]
-    gloss = (0.10 if style == "curly" else 0.22) * (1 + 0.5 * streak)
+    gloss = (0.05 if style == "curly" else 0.11) * (1 + 0.6 * streak)
     return np.clip(np.concatenate([color, gloss[..., None]], -1), 0, 1).astype(np.float32)
 
 
@@ -99,12 +99,17 @@ def _recession(person):
 
 
 @functools.cache
-def _band():
-    """Negative where a bald man keeps his horseshoe of hair: below the temples at the sides and the back, (N,)."""
-    from tfface.synthetic.surface import surface
-
+def _above_horseshoe():
+    """(N,) height in h above the upper edge of the hair that a balding man keeps at the sides and the back."""
     s = surface()
-    return s.y - 1.15 + 0.25 * s.z * 0.5
+    return s.y - 0.85 - 0.12 * (s.z + 2.2) - 0.25 * noise.tiles()[4][s.row % noise.TILE, s.column % noise.TILE]
+
+
+@functools.cache
+def _ear_vertices():
+    vertices, origin, unit = mean_head()
+    r = (vertices - origin) / unit
+    return np.flatnonzero((np.abs(r[:, 0]) > 2.45) & (r[:, 1] > -2.1) & (r[:, 1] < 0.8))
 
 
 @functools.cache
@@ -116,7 +121,9 @@ def _hairline_table():
     angle = np.linspace(0, 2.3, 93)
     x, y = np.sin(azimuth)[:, None] * angle, np.cos(azimuth)[:, None] * angle
     r = (skull.at(x, y) - skull.origin) / skull.unit
-    return azimuth, angle, hairline_depth(r[..., 0], r[..., 1], r[..., 2])
+    depth = hairline_depth(r[..., 0], r[..., 1], r[..., 2])
+    ear = (np.abs(r[..., 2] + 2.3) < 1.1) & (r[..., 1] < 0.45)
+    return azimuth, angle, np.where(ear, np.minimum(depth, -0.5), depth)
 
 
 def _edge(recession):
@@ -195,11 +202,12 @@ def _hanging(points, skull, hang, azimuth, genes, style, rng):
     drop = hang[:, None, None] * t
     # Hair stands off the ears and cheeks, then falls in towards the neck, and flares over the shoulders.
     height = local[:, 1][:, None, None] - drop
-    beside = (np.abs(np.sin(azimuth)) ** 2)[:, None, None]
-    clear = 2.62 + 0.16 * genes.volume + 0.12 * beside
-    want = np.where(height > -1.8, clear, clear - 0.22 * np.clip(-1.8 - height, 0, 1.6) + 0.45 * np.clip(-4.3 - height, 0, 3))
+    beside = (np.abs(np.sin(azimuth)) ** 4)[:, None, None]
+    ear = np.abs((skull.neutral[_ear_vertices(), 0] - skull.origin[0]) / unit).max()
+    clear = 2.55 + (ear + 0.06 - 2.55) * beside + 0.16 * genes.volume
+    want = clear - 0.13 * np.clip(-2.0 - height, 0, 2.0) + 0.45 * np.clip(-4.6 - height, 0, 3)
     spread = np.where(outward[..., 2:] < 0, 1.0 + 0.22 * np.clip(-outward[..., 2:], 0, 1), 1.0)
-    share = np.clip(drop / 0.7, 0, 1)
+    share = step(0.0, 0.4, drop)
     new_radius = radius * (1 - share) + np.maximum(want * spread, 0.6) * share
     moved = axis + outward * new_radius
     moved[..., 1] = height[..., 0]

@@ -35,6 +35,14 @@ def _near(across, down, points, width):
     return np.exp(-best / width**2).astype(np.float32)
 
 
+_EAR = (109, 156)  # texels: rows from the head's middle line, and column, of the ears' centres
+
+
+def _from_ear():
+    s = surface()
+    return np.hypot(np.abs(s.row + 0.5 - 256) - _EAR[0], s.column - _EAR[1])
+
+
 # The border of the red of the lips: |x|, y of the upper border, y of the lower one.
 _LIP_X = (0.0, 0.15, 0.40, 0.62, 0.76, 0.84)
 _LIP_TOP = (-1.985, -1.93, -2.04, -2.19, -2.29, -2.36)
@@ -61,7 +69,7 @@ def regions():
         "perioral": _bump((x, 0, 0.95), (y, -2.35, 0.65)) * front,
         "temple": _bump((across, 1.9, 0.4), (y, 0.5, 0.9)) * step(-2.0, -0.8, z) * head,
         "jaw": _bump((across, 1.75, 0.6), (y, -2.5, 0.7)) * step(-2.4, -1.2, z) * head,
-        "ear": step(2.25, 2.5, across) * step(-2.3, -1.9, y) * step(1.0, 0.6, y) * head,
+        "ear": step(25, 19, _from_ear()) * head,
         "under_eye": _near(across, y, [(0.5, -0.42), (0.75, -0.58), (1.1, -0.62), (1.45, -0.42)], 0.17) * front,
         "eyelid": _bump((across, 1.05, 0.6), (y, 0.24, 0.17)) * front,
         "lid_edge": _bump((across, 1.03, 0.6), (y, 0.03, 0.28)) * step(-0.1, 0.1, z) * head,
@@ -99,9 +107,9 @@ def _beard(across, y, z, lips):
 
 @functools.cache
 def scalp_depth():
-    """Returns (N,) float32: how far inside the average hairline a texel lies, in h; negative on the face and neck."""
+    """Returns (N,) float32: how far inside the average hairline a texel lies, in h; negative on face, ears and neck."""
     s = surface()
-    return hairline_depth(s.x, s.y, s.z)
+    return hairline_depth(s.x, s.y, s.z) - 2 * regions()["ear"]
 
 
 def hairline_depth(x, y, z):
