@@ -55,7 +55,7 @@ _LIDS = {
     "Right": ((1057, 1067), (1055, 1068), (1056, 1069), (1073, 1070)),
     "Left": ((3255, 3252), (3237, 3250), (3238, 3251), (3239, 3249)),
 }
-_OVERLAP = 1.04  # of the opening: a closed lid covers the edge of the other
+_OVERLAP = 1.08  # of the opening: a closed lid covers the edge of the other
 _EYEBALL_CLEARANCE = 0.006  # dm
 
 

@@ -174,7 +174,7 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             # Light seeps through skin: the terminator is soft and red.
             soft = WRAP if material[t] == SKIN else 0.12
             for k in range(3):
-                wrap = soft * (1.0 if k == 0 else 0.55)
+                wrap = soft * (1.0 if k == 0 else 0.8)
                 diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
                 shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == SKIN else 0.0)
                 picture[row, column, k] = EXPOSURE * (color[k] * (sky + intensity * diffuse * shadow) + shine)
