@@ -206,9 +206,10 @@ def render_data(settings, seed, root, say):
     """Renders the synthetic data set of these settings under `root`, or goes on with it, and returns its directory."""
     from tfface.synthetic.dataset import synthesize
 
-    directory = root / f"synthetic-{settings.image_size}px-{settings.synthetic_count}-seed{seed}"
+    count, answers = settings.synthetic_count, settings.synthetic_answers
+    directory = root / f"synthetic-{settings.image_size}px-{count}x{answers}-seed{seed}"
     say(f"No --data: synthetic heads with exact labels in {directory}")
-    synthesize(directory, count=settings.synthetic_count, image_size=settings.image_size, seed=seed)
+    synthesize(directory, count=count * answers, image_size=settings.image_size, seed=seed, answers=answers)
     return directory
 
 
@@ -262,6 +263,7 @@ def train(run, say=print, progress=True):
                     first_step=step,
                     keys=model.batch_keys,
                     partners=model.partner_keys,
+                    answers=model.learns_from_answers,
                 )
                 model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
                 step = int(model.step)

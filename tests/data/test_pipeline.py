@@ -261,3 +261,31 @@ def test_evaluation_goes_through_the_split_once_in_order(dataset):
         assert [r["scene"] for r in whole] == [s.decode() for b in batches for s in b["scene"]]
         np.testing.assert_array_equal(whole[0]["image"], np.round((batches[0]["image"][0] + 1) * 127.5))
     assert len(take(pipeline.evaluation_batches(dataset, 8, split=None, limit=11), 9)[-1]["index"]) == 3
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """Scenes of three answers each: green tells the scene, red the record."""
+    rows = []
+    for number in range(3 * 60):
+        row = record(number % 200)
+        row["image"][..., 1] = number // 3
+        rows.append({**row, "identity": number // 3, "view": f"answer/{number // 3:06d}"})
+    return write(tmp_path_factory.mktemp("answered"), rows)
+
+
+def test_an_answer_is_another_picture_of_the_same_scene(answered):
+    known = {row["image"][0, 0, 0].item(): row["action_units"] / 5 for row in answered}
+    batches = pipeline.training_batches(answered, 8, image_size=SIZE, seed=3, answers=True, shift=2)
+    for batch in take(batches, 12):
+        pixels = np.rint((batch["image"] + 1) * 127.5)
+        target = np.rint((batch["target_image"] + 1) * 127.5)
+        assert np.array_equal(pixels[..., 1], target[..., 1])
+        assert (pixels[:, 0, 0, 0] != target[:, 0, 0, 0]).all()
+        for i in range(8):
+            assert np.allclose(batch["target_action_units"][i], known[int(target[i, 0, 0, 0])], atol=1e-6)
+
+
+def test_data_without_answers_gives_other_partners(dataset):
+    (batch,) = take(pipeline.training_batches(dataset, 4, image_size=SIZE, seed=0, answers=True), 1)
+    assert "target_action_units" in batch and "target_image" not in batch

@@ -50,6 +50,7 @@ class _Scan:
     length: np.ndarray  # (N,) int64
     held_out: np.ndarray  # (N,) bool
     has: dict  # key -> (N,) bool
+    scene: np.ndarray  # (N,) int64, number of the scene that a record is one of the answers of, or -1
 
 
 def _present(key, value):
@@ -64,7 +65,7 @@ def _present(key, value):
 @functools.lru_cache(maxsize=8)
 def _scan(dataset):
     keys = records.KEYS
-    columns = {"shard": [], "offset": [], "length": [], "held_out": []}
+    columns = {"shard": [], "offset": [], "length": [], "held_out": [], "scene": []}
     has = {key: [] for key in keys}
     for number, (path, expected) in enumerate(dataset.shards):
         at = 0
@@ -84,6 +85,7 @@ def _scan(dataset):
                 columns["held_out"].append(
                     [records.held_out(int(i), s.decode(), dataset.info["people"]) for i, s in pairs]
                 )
+                columns["scene"].append([records.answered_scene(view.decode()) for view in parsed["view"]])
                 for key in keys:
                     has[key].append(_present(key, parsed[key]))
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
@@ -137,6 +139,23 @@ class RecordIndex:
 
     def __len__(self):
         return len(self.numbers)
+
+    @functools.cached_property
+    def answers(self):
+        """For each place the places of the other pictures of its scene, (N, A - 1) int64; None if some have none.
+
+        Pictures of one scene that differ in action units alone are the true answers to each other's edits.
+        """
+        scenes = self._scan.scene[self.numbers]
+        order = np.argsort(scenes, kind="stable")
+        count = np.unique(scenes, return_counts=True)[1]
+        if scenes.min() < 0 or count.min() != count.max() or count[0] < 2:
+            return None
+        groups = order.reshape(-1, count[0])
+        out = np.empty((len(scenes), count[0] - 1), np.int64)
+        for column in range(count[0]):
+            out[groups[:, column]] = np.delete(groups, column, axis=1)
+        return out
 
     def read(self, places):
         """Returns an object array of the records' bytes at some places of `numbers`."""

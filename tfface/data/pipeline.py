@@ -116,6 +116,7 @@ def training_batches(
     keys=("image", "action_units"),
     partners=("action_units",),
     partner_noise=0.1,
+    answers=False,
     flip=True,
     shift=0,
 ):
@@ -135,6 +136,9 @@ def training_batches(
         partners: keys of the partner to give, as "target_" + key.
         partner_noise: half width of the uniform noise on partner action units (0-1, clamped after), as the official
             GANimation adds it; 0 for none.
+        answers: where the data set has pictures of each scene that differ in action units alone (synthetic sets made
+            with ``--answers``), the partner is one of those, without noise, and its picture is given too: the true
+            answer to the edit. Other data sets have none and are given as without it.
         flip: mirror half of the images, with their pose, light, landmarks and masks.
         shift: largest shift in pixels of the batch's images, either way along x and y; 0 for none.
 
@@ -144,7 +148,7 @@ def training_batches(
             action_units (B, 17) float32 0-1; attributes (B, 40) float32 0/1, 0.5 = unknown;
             pose (B, 3), light (B, 2) float32 degrees; landmarks (B, 68, 2) float32 pixels of the batch's image;
             landmarks_visible (B, 68) int64 1/0/-1; identity (B,) int64; embedding (B, 128), confidence (B,) float32;
-            target_KEY: the same of the partner;
+            target_KEY: the same of the partner; target_image with `answers`, mirrored and shifted as image is;
             index (B,) int64: number of the example since the start, first_step * B at first.
 
     Raises:
@@ -157,23 +161,35 @@ def training_batches(
     chosen = index.RecordIndex(dataset, split, tuple(dict.fromkeys((*keys, *partners))))
     stored = dataset.image_size
 
+    siblings = chosen.answers if answers and partners else None
+    if siblings is not None:
+        partners, partner_noise = tuple(dict.fromkeys((*partners, "image"))), 0.0
+
     def fetch(step):
         counters = int(step) * batch_size + np.arange(batch_size, dtype=np.int64)
-        own = chosen.read(_order(seed, 0, counters, len(chosen)))
-        other = chosen.read(_order(seed, 1, counters, len(chosen))) if partners else own
-        return own, other, counters
+        places = _order(seed, 0, counters, len(chosen))
+        own = chosen.read(places)
+        if siblings is not None:  # in turn, epoch by epoch
+            partner_places = siblings[places, counters // len(chosen) % siblings.shape[1]]
+        else:
+            partner_places = _order(seed, 1, counters, len(chosen))
+        return own, chosen.read(partner_places) if partners else own, counters
 
-    def example(own, other, counter):
-        draws = tf.random.stateless_uniform((_DRAWS,), tf.stack([tf.constant(seed, tf.int64), counter]), alg="philox")
-        values = _decode(own, keys, stored, image_size)
+    def augmented(values, draws):
         if flip:
             mirrored = _mirror(values, image_size)
             values = {key: tf.where(draws[0] < 0.5, mirrored[key], value) for key, value in values.items()}
         if shift:
             x, y = tf.unstack(tf.cast(tf.floor(draws[1:3] * (2 * shift + 1)), tf.int32) - shift)
             values = _moved(values, x, y, shift, image_size)
-        batch = _model_units(values)
-        target = _model_units(_decode(other, partners, stored, image_size)) if partners else {}
+        return _model_units(values)
+
+    def example(own, other, counter):
+        draws = tf.random.stateless_uniform((_DRAWS,), tf.stack([tf.constant(seed, tf.int64), counter]), alg="philox")
+        batch = augmented(_decode(own, keys, stored, image_size), draws)
+        # An answer is the same scene: whatever happens to the image happens to it. Other partners give labels alone.
+        target = _decode(other, partners, stored, image_size) if partners else {}
+        target = augmented(target, draws) if siblings is not None else _model_units(target)
         for key, value in target.items():
             if partner_noise and key in NOISE_KEYS:
                 value = tf.clip_by_value(value + partner_noise * (2.0 * draws[3:] - 1.0), 0.0, 1.0)

@@ -149,6 +149,12 @@ def _hash(text):
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
+def answered_scene(view):
+    """Returns the scene's number from the view of one of its answers (``answer/000012``), or -1 for any other view."""
+    name, _, number = view.partition("/")
+    return int(number) if name == "answer" and number.isdigit() else -1
+
+
 def held_out(identity, source, people):
     """Tells whether a record is for testing: the same answer on every machine and in every order.
 

@@ -21,7 +21,8 @@ class ModelConfig:
     batch_size: int = setting(16, "examples in one update of the generator")
     steps: int = setting(0, "generator updates in all phases (0: from the epochs and the data set's size)")
     epochs: int = setting(0, "passes over the data set, where steps is 0")
-    synthetic_count: int = setting(16000, "pictures rendered when no data set is given")
+    synthetic_count: int = setting(16000, "scenes rendered when no data set is given")
+    synthetic_answers: int = setting(1, "pictures rendered of each scene; 2 gives every edit a true answer")
     ema_decay: float = setting(0.999, "of the averaged generator that samples, scores and exports use")
 
     @classmethod
@@ -68,6 +69,7 @@ class FaceModel(keras.Model):
     Config = ModelConfig
     batch_keys = ("image",)
     partner_keys = ()
+    learns_from_answers = False  # whether batches carry ``target_image`` where the data set has it
 
     def __init__(self, config, seed=0, **kwargs):
         super().__init__(**kwargs)

@@ -304,6 +304,10 @@ class GANimation(FaceModel):
         """The discriminator without its critic head, which the action units do not reach."""
         return [v for v in self.discriminator.trainable_variables if "realism" not in v.path]
 
+    @property
+    def learns_from_answers(self):
+        return self.config.lambda_rec > 0
+
     def phases(self):
         warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
         return [*warmup, Phase("adversarial", self.total_steps)]
