@@ -17,33 +17,33 @@ DISTINCT, WIDE, NARROW = 0.3, 1.5, 0.4
 
 # "name:negative/positive*factor": decr/incr and factor 1 when left out. Group -> (prefix, deviation, modifiers).
 _SINGLE = {
-    "head": ("head/head-", 0.3, "angle:in/out back-scale-depth fat scale-depth scale-horiz scale-vert"),
+    "head": ("head/head-", 0.36, "angle:in/out back-scale-depth fat scale-depth scale-horiz scale-vert"),
     "nose": (
-        "nose/nose-", 0.24,
+        "nose/nose-", 0.32,
         "base:down/up compression:compress/uncompress curve:concave/convex flaring greek hump nostrils-angle:down/up "
         "nostrils-width point:down/up point-width scale-depth scale-horiz scale-vert septumangle "
         "trans:backward/forward*.7 trans:down/up volume width1 width2 width3",
     ),
     "mouth": (
-        "mouth/mouth-", 0.26,
+        "mouth/mouth-", 0.31,
         "angles:down/up*.5 cupidsbow cupidsbow-width dimples:in/out*.5 laugh-lines:in/out*.5 lowerlip-ext:down/up "
         "lowerlip-height lowerlip-middle:down/up lowerlip-volume lowerlip-width philtrum-volume scale-depth scale-horiz "
         "scale-vert*.7 trans:backward/forward*.7 trans:down/up upperlip-ext:down/up upperlip-height "
         "upperlip-middle:down/up upperlip-volume upperlip-width",
     ),
-    "chin": ("chin/chin-", 0.3, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),
-    "forehead": ("forehead/forehead-", 0.3, "nubian scale-vert temple trans:backward/forward"),
-    "eyebrows": ("eyebrows/eyebrows-", 0.26, "angle:down/up trans:backward/forward trans:down/up"),
+    "chin": ("chin/chin-", 0.38, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),
+    "forehead": ("forehead/forehead-", 0.37, "nubian scale-vert temple trans:backward/forward"),
+    "eyebrows": ("eyebrows/eyebrows-", 0.35, "angle:down/up trans:backward/forward trans:down/up"),
     "neck": ("neck/", 0.3, "measure-neck-circ neck-double"),
 }  # fmt: skip
 _PAIRED = {
     "eyes": (
-        "eyes/{}-eye-", 0.27,
+        "eyes/{}-eye-", 0.34,
         "bag bag-height bag:in/out corner1:down/up corner2:down/up epicanthus:in/out eyefold-angle:down/up "
         "eyefold:concave/convex eyefold:down/up height1*.7 height2*.7 height3*.7 push1:in/out push2:in/out scale "
         "trans:down/up*.6 trans:in/out",
     ),
-    "cheeks": ("cheek/{}-cheek-", 0.3, "bones inner trans:down/up volume"),
+    "cheeks": ("cheek/{}-cheek-", 0.37, "bones inner trans:down/up volume"),
     "ears": (
         "ears/{}-ear-", 0.3,
         "flap lobe rot:backward/forward scale scale-depth scale-vert trans:backward/forward*.5 trans:down/up*.5 wing "
