@@ -263,6 +263,7 @@ def train(run, say=print, progress=True):
                     first_step=step,
                     keys=model.batch_keys,
                     partners=model.partner_keys,
+                    partner_noise=getattr(run.settings, "noise", 0.0),
                     answers=model.learns_from_answers,
                 )
                 model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
