@@ -32,7 +32,7 @@ class Editor:
         faces = self._landmarker.find(photo)
         if not faces:
             raise InputError(
-                "no face found; use a photo in which a face is at least 28 pixels large and not in full profile"
+                "no face found; use a photo in which a face is at least 32 pixels large and not in full profile"
             )
         return faces
 

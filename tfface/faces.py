@@ -18,9 +18,11 @@ from tfface import conventions, images
 from tfface.errors import InputError
 from tfface.landmarker import BLENDSHAPES, DETECTOR_SIZE, Networks
 
-SMALLEST_FACE = 28  # pixels; below that the mesh is guesswork
+SMALLEST_FACE = 32  # pixels; below that the mesh is guesswork
 _SMALLEST_IN_TILE = 16  # pixels of a 128x128 tile that the detector still finds reliably
 _TILE_STEP = 96
+_LEVEL_STEP, _FINEST = 2.5, 2048  # between searched scales; longer side of the finest, for a bound on the time
+_FLAT = 3.0  # levels of 255; a tile that varies less shows sky or a wall, and costs as much as a face
 _CANDIDATE, _PRESENCE, _OVERLAP = 0.4, 0.5, 0.5
 _CONFIRMED, _CONFIRMED_LARGE, _LARGE = 0.7, 0.4, 0.3  # large: this share of the photo's longer side, rarely a wheel
 _CONFIRMED_TURNED = 0.8  # upside down, faces appear where there are none
@@ -92,8 +94,9 @@ class Landmarker:
 
         Returns:
             list of `Face`, sorted by the middle of the box from left to right (then top to bottom), so that face N of a
-            photo is always the same one. Faces smaller than `SMALLEST_FACE` pixels are not looked for; a picture that
-            holds no upright face is searched again turned by 90, 180 and 270 degrees.
+            photo is always the same one. Faces below `SMALLEST_FACE` pixels, or 1/128 of the longer side, are not
+            looked for; a picture without an upright face is searched again turned by 90, 180 and 270 degrees. Full
+            profiles (yaw beyond about 60 degrees) are often missed: the mesh does not fit them.
         """
         image = np.ascontiguousarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -124,10 +127,12 @@ class Landmarker:
             size = max(round(width * scale), 1), max(round(height * scale), 1)
             small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
             for x, y, tile in _tiles(small):
+                if tile[::4, ::4].std() < _FLAT:
+                    continue
                 hits = self._networks.detect(tile, _CANDIDATE)
                 hits[:, 1:] = (hits[:, 1:] + np.array([x, y] * 4, np.float32)) / scale
                 found.append(hits)
-        found = np.concatenate(found)
+        found = np.concatenate([np.zeros((0, 9), np.float32), *found])
         return found[_distinct(found[:, 1:5], found[:, 0])]
 
     def _confirm(self, image, candidates):
@@ -216,11 +221,11 @@ def _mapping_68():
 
 
 def _levels(longer):
-    """Longer sides, in pixels, to which a photo is scaled for the search."""
-    levels = [DETECTOR_SIZE // 2, DETECTOR_SIZE]  # the first for faces that fill the frame or leave it
-    while levels[-1] / longer < _SMALLEST_IN_TILE / SMALLEST_FACE and levels[-1] < 1024:
-        levels.append(levels[-1] * 2)
-    return levels
+    """Longer sides, in pixels, to which a photo with this longer side is scaled for the search."""
+    finest = np.clip(longer * _SMALLEST_IN_TILE / SMALLEST_FACE, DETECTOR_SIZE, _FINEST)
+    steps = int(np.ceil(np.log(finest / DETECTOR_SIZE) / np.log(_LEVEL_STEP)))
+    coarse = [DETECTOR_SIZE // 2]  # for faces that fill the frame or leave it
+    return coarse + [round(DETECTOR_SIZE * (finest / DETECTOR_SIZE) ** (i / max(steps, 1))) for i in range(steps + 1)]
 
 
 def _tiles(image):
