@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tfface import models
+from tfface.data import pipeline, records
 
 sys.path.insert(0, str(Path(__file__).parent))
 import small  # noqa: E402
@@ -131,6 +132,56 @@ def test_stopping_and_resuming_changes_nothing(trained, resumed):
     model, history = resumed
     assert history == trained.history[K:]
     assert_same_state(model, trained.model)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Scenes of two records each, every picture and label vector unlike all others."""
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    with records.RecordWriter(folder, image_size=16) as writer:
+        for number in range(40):
+            writer.write(
+                {
+                    "image": random.integers(0, 256, (16, 16, 3), dtype=np.uint8),
+                    "action_units": random.uniform(0, 5, 17),
+                    "attributes": random.integers(0, 2, 40),
+                    "pose": random.uniform(-30, 30, 3),
+                    "light": random.uniform(-30, 30, 2),
+                    "identity": number // 2,
+                    "view": f"answer/{number // 2:06d}",
+                }
+            )
+    return records.open_dataset(folder)
+
+
+def pipeline_batches(model, data, **settings):
+    return pipeline.training_batches(
+        data,
+        model.examples_per_step,
+        image_size=model.config.image_size,
+        seed=0,
+        keys=model.batch_keys,
+        partners=model.partner_keys,
+        **settings,
+    )
+
+
+def test_the_pipeline_gives_what_the_model_takes(trained, data):
+    # The batches that the checks train on have the names, types and shapes of the real ones.
+    real = pipeline_batches(trained.model, data, answers=True).element_spec
+    assert real == small.batches(trained.model, 0).element_spec
+
+
+def test_targets_are_whole_label_vectors_of_other_records(trained, data):
+    # Shuffling labels after they were taken from their example mixes one face's values with each other.
+    model = trained.model
+    for key in model.partner_keys:
+        spread = 5.0 if key == "action_units" else 1.0
+        rows = {tuple(np.float32(record[key] / spread).round(5)) for record in data.records(None, images=False)}
+        for batch in pipeline_batches(model, data, partner_noise=0.0).take(4).as_numpy_iterator():
+            assert {tuple(row) for row in batch[f"target_{key}"].round(5)} <= rows
+            assert (np.abs(batch[f"target_{key}"] - batch[key]).max(1) > 0).mean() > 0.5
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
