@@ -25,7 +25,7 @@ def cut(person):
     if genes.curl > 0.66 and genes.length > 0.05:
         return "curly"
     if genes.length < 0.07:
-        return "buzz"
+        return "short" if genes.bangs else "buzz"  # a fringe needs something to grow from
     if genes.length < 0.36:
         return "swept" if chance < 0.45 and abs(genes.parting) > 0 else "short"
     if chance > 0.80:
@@ -52,21 +52,19 @@ def scalp_coverage(person):
 
 
 def meshes(person, neutral):
-    """Returns the list of rigid `head.Mesh` of the person's hair (empty when bald or cropped without bangs).
+    """Returns the list of rigid `head.Mesh` of the person's hair (empty when bald or cropped).
 
     Args:
         person: `people.Person`.
         neutral: (5495, 3) vertices of the person without expression, dm.
     """
     style = cut(person)
-    if style == "bald" or (style == "buzz" and not person.hair.bangs):
+    if style in ("bald", "buzz"):
         return []
     skull = shell.Shell(neutral)
     texture = strand_texture(person, style)
-    result = []
-    if style != "buzz":
-        points = _cap(person, skull, style)
-        result.append(shapes.mesh([shapes.grid(points, closed=True)], texture, two_sided=True))
+    points = _cap(person, skull, style)
+    result = [shapes.mesh([shapes.grid(points, closed=True)], texture, two_sided=True)]
     if style == "tail":
         result.append(shapes.mesh(_tail(person, skull), texture, two_sided=True))
     if person.hair.bangs:
@@ -173,6 +171,9 @@ def _cap(person, skull, style):
     x = start_x[:, None] * (1 - t) + end_x[:, None] * t if np.ndim(start_x) else start_x * (1 - t) + end_x[:, None] * t
     y = start_y[:, None] * (1 - t) + end_y[:, None] * t
     low, middle, rim = (v * (0.55 + 0.9 * genes.volume) for v in _LIFT[style])
+    if np.max(hang) > 0.3:  # long enough to fall over the ears, not through them
+        ear = np.abs((skull.neutral[_ear_vertices(), 0] - skull.origin[0]) / skull.unit).max() - 2.32
+        rim = np.maximum(rim, ear * np.sin(azimuth) ** 4)[:, None]
     profile = low * (1 - t) ** 2 + 2 * (1.6 * middle - 0.3 * (low + rim)) * t * (1 - t) + rim * t**2
     front = step(1.1, 0.5, np.abs(azimuth))[:, None]
     if style == "swept":  # a quiff: higher above the forehead, more to one side
@@ -202,12 +203,10 @@ def _hanging(points, skull, hang, azimuth, genes, style, rng):
     drop = hang[:, None, None] * t
     # Hair stands off the ears and cheeks, then falls in towards the neck, and flares over the shoulders.
     height = local[:, 1][:, None, None] - drop
-    beside = (np.abs(np.sin(azimuth)) ** 4)[:, None, None]
-    ear = np.abs((skull.neutral[_ear_vertices(), 0] - skull.origin[0]) / unit).max()
-    clear = 2.55 + (ear + 0.06 - 2.55) * beside + 0.16 * genes.volume
-    want = clear - 0.13 * np.clip(-2.0 - height, 0, 2.0) + 0.45 * np.clip(-4.6 - height, 0, 3)
+    clear = np.maximum(radius, 2.5 + 0.16 * genes.volume)
+    want = clear - 0.13 * np.clip(-1.5 - height, 0, 2.2) + 0.45 * np.clip(-4.6 - height, 0, 3)
     spread = np.where(outward[..., 2:] < 0, 1.0 + 0.22 * np.clip(-outward[..., 2:], 0, 1), 1.0)
-    share = step(0.0, 0.4, drop)
+    share = step(0.0, 0.9, drop)
     new_radius = radius * (1 - share) + np.maximum(want * spread, 0.6) * share
     moved = axis + outward * new_radius
     moved[..., 1] = height[..., 0]

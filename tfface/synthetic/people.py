@@ -233,9 +233,9 @@ def _skin(identity, ethnicity, age, pale):
 _SHADES = {
     "black": (_linear(10, 9, 9), _linear(34, 26, 22)),
     "brown": (_linear(58, 38, 25), _linear(122, 82, 50)),
-    "blond": (_linear(176, 136, 78), _linear(236, 208, 150)),
+    "blond": (_linear(170, 132, 86), _linear(234, 208, 164)),
     "gray": (_linear(126, 126, 128), _linear(222, 221, 218)),
-    "red": (_linear(98, 38, 20), _linear(178, 84, 38)),
+    "red": (_linear(86, 38, 24), _linear(158, 82, 46)),
 }
 
 
