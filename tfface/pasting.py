@@ -5,8 +5,9 @@ it inside a feathered face mask. Pores, hair and grain that the model never saw 
 the photo keeps its exact bytes; and there is no seam, because the mask is zero before the crop ends. Pasting the
 model's own pixels instead was compared at 100 % zoom: the whole face turns soft inside a visible oval.
 
-One correction: where the model painted something new (low attention and a real change), the old skin's fine detail is
-faded out, or the line of a closed mouth would shine through opened lips.
+One correction: where the model painted something new (low attention and a change of structure, not just of tone), the
+strong detail of the old face is faded out, or the line of a closed mouth would shine through opened lips. Weak detail,
+which is pores and grain, stays there too, or the new part would look airbrushed.
 """
 
 import dataclasses
@@ -19,7 +20,8 @@ from tfface.faces import FACE_OVAL
 
 _MASK_SIZE = 256  # pixels of the crop square in which the mask is drawn
 _FEATHER = 0.09  # width of the mask's soft rim, in crop sides
-_CHANGE = (4.0, 24.0)  # levels of 255 between which a change counts from "none" to "new paint"
+_CHANGE = (3.0, 15.0)  # levels of 255 between which a change of structure counts from "none" to "new paint"
+_GRAIN = 6.0  # levels of 255; detail below that is pores and grain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +89,9 @@ def paste(photo, crop, edited, attention=None):
     change = np.asarray(edited, np.float32) * 127.5 + 127.5 - crop.image
     # Rounding in a model that copies its input is no change.
     change[np.abs(change) < 1e-3] = 0
-    painted = np.linalg.norm(change, axis=-1) / np.sqrt(3)
-    painted = _smooth((cv2.GaussianBlur(painted, (0, 0), size / 128) - _CHANGE[0]) / (_CHANGE[1] - _CHANGE[0]))
+    structure = change - cv2.GaussianBlur(change, (0, 0), size / 10)
+    painted = cv2.GaussianBlur(np.linalg.norm(structure, axis=-1) / np.sqrt(3), (0, 0), size / 64)
+    painted = _smooth((painted - _CHANGE[0]) / (_CHANGE[1] - _CHANGE[0]))
     if attention is not None:
         painted = painted * (1 - np.asarray(attention, np.float32).reshape(size, size))
 
@@ -102,6 +105,7 @@ def paste(photo, crop, edited, attention=None):
     new = images.warp(change, to_region, shape)
     fading = images.warp(painted.astype(np.float32), to_region, shape).clip(0, 1)[..., None]
     detail = region - images.warp(crop.image.astype(np.float32), to_region, shape)
+    detail -= detail.clip(-_GRAIN, _GRAIN)
     result = photo.copy()
     result[top:bottom, left:right] = np.rint(region + mask * (new - fading * detail)).clip(0, 255).astype(np.uint8)
     return result
