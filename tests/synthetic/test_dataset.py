@@ -94,6 +94,7 @@ def test_views_join_by_person(tmp_path):
         (dict(workers=0), "workers 0"),
         (dict(factor="light"), "multiple of 20"),
         (dict(views=("frontal", "left", "right")), "multiple of 3"),
+        (dict(answers=4), "multiple of 4"),
     ],
 )
 def test_bad_values_are_named_and_nothing_is_written(tmp_path, changes, word):

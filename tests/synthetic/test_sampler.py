@@ -75,6 +75,12 @@ def test_views_hold_everything_but_the_turn():
     assert [sampler.view_name(i, options) for i in range(4)] == ["frontal", "left", "60", "frontal"]
 
 
+def test_occluders_come_as_often_as_asked():
+    drawn = scenes(200, occlusion=0.3)
+    occluded = [scene.occluder for scene in drawn if scene.occluder]
+    assert 0.2 < len(occluded) / 200 < 0.4 and len({occluder.kind for occluder in occluded}) > 1
+
+
 @pytest.mark.parametrize("factor", sampler.FACTORS)
 def test_exactly_one_factor_varies_in_a_batch(factor):
     drawn = scenes(sampler.FACTOR_BATCH, factor=factor)
@@ -103,6 +109,8 @@ def test_all_factors_take_turns_and_batches_are_numbered():
         (dict(views=("120",)), "120"),
         (dict(factor="hair"), "hair"),
         (dict(factor="light", views=("frontal",)), "choose one"),
+        (dict(answers=2, views=("frontal",)), "neither with views"),
+        (dict(answers=0), "answers 0"),
         (dict(occlusion=2.0), "occlusion"),
         (dict(images_per_person=0), "images per person"),
     ],
