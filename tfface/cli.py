@@ -10,7 +10,7 @@ import shlex
 import sys
 import warnings
 
-from tfface import __version__, config
+from tfface import __version__, config, edit_command
 from tfface.errors import InputError
 
 PROGRAM = "python -m tfface"
@@ -88,11 +88,8 @@ def build_parser():
     sub.add_argument("--output", metavar="DIR", help="where metrics.json and report.html go (default: the run)")
     sub.add_argument("--limit", type=int, metavar="N", help="most people to use (default: 64)")
 
-    sub = command("edit", edit, "edit the faces of photographs with a trained run")
-    sub.add_argument("images", nargs="+", metavar="IMAGE", help="photographs or a folder of them")
-    sub.add_argument("--run", required=True, metavar="RUN")
-    sub.add_argument("-o", "--output", required=True, metavar="OUT", help="picture, or folder for several")
-    sub.add_argument("--au", action="append", default=[], metavar="AU=VALUE", help="for instance AU12=0.8 (0 to 1)")
+    sub = command("edit", edit_command.run_edit, "edit the faces of photographs with a trained run")
+    edit_command.add_arguments(sub)
 
     sub = command("export", export, "write a run's generator as a SavedModel for TensorFlow Serving")
     sub.add_argument("run", metavar="RUN")
@@ -158,13 +155,6 @@ def evaluate(arguments):
         values = scores[kind]
         print(f"{kind}: PSNR {values['psnr']:.2f} dB, SSIM {values['ssim']:.4f}" if values else f"{kind}: no true picture")
     return 0
-
-
-def edit(arguments):
-    """Edits photographs."""
-    from tfface.editing import run_edit
-
-    return run_edit(arguments)
 
 
 def export(arguments):
