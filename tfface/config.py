@@ -35,7 +35,7 @@ class RunSettings:
         ("auto", "float32", "mixed_bfloat16"),
     )
     jit: str = setting("auto", "compile with XLA; auto: on a GPU", ("auto", "on", "off"))
-    deterministic: bool = setting(True, "the same run twice gives the same weights")
+    deterministic: bool = setting(True, "on a GPU too, the same run twice gives the same weights")
     log_every: int = setting(0, "steps between lines of metrics.jsonl (0: 200 lines a run)")
     sample_every: int = setting(0, "steps between sample grids (0: 20 grids a run)")
     checkpoint_every: int = setting(0, "steps between checkpoints (0: 20 a run)")

@@ -5,6 +5,7 @@ metrics.jsonl is cut back to the checkpoint when a run is resumed. Resuming at a
 uninterrupted run, bit for bit: batches and random numbers are functions of the seed and the saved step.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -77,17 +78,24 @@ def open_run(path):
 
 def load_model(path):
     """Returns the trained model of a run directory, at its newest checkpoint, in float32, ready for `edit`."""
-    import keras
-
     run = open_run(path)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
+    with precision("float32"):
         model = build_model(run, jit=False)
-    finally:
-        keras.config.set_dtype_policy(policy)
     checkpoints.restore(model, run.path / "checkpoints")
     return model
+
+
+@contextlib.contextmanager
+def precision(policy):
+    """Builds what is built inside with this Keras dtype policy."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build_model(run, jit):
@@ -207,9 +215,11 @@ def render_data(settings, seed, root, say):
     from tfface.synthetic.dataset import synthesize
 
     count, answers = settings.synthetic_count, settings.synthetic_answers
-    directory = root / f"synthetic-{settings.image_size}px-{count}x{answers}-seed{seed}"
+    answers = settings.synthetic_answers
+    name = f"synthetic-{settings.image_size}px-{settings.synthetic_count}" + (f"x{answers}" if answers > 1 else "")
+    directory = root / f"{name}-seed{seed}"
     say(f"No --data: synthetic heads with exact labels in {directory}")
-    synthesize(directory, count=count * answers, image_size=settings.image_size, seed=seed, answers=answers)
+    synthesize(directory, settings.synthetic_count * answers, settings.image_size, seed, answers=answers)
     return directory
 
 
@@ -229,10 +239,11 @@ def train(run, say=print, progress=True):
     from tfface.samples import Grid, held_out_people
 
     keras.utils.set_random_seed(run.run.seed)
-    if run.run.deterministic:
+    # On a CPU the networks are deterministic without (measured bit for bit), and it would double the time of a step.
+    if run.run.deterministic and tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(run.run.precision)
-    model = build_model(run, jit=run.run.jit == "on")
+    with precision(run.run.precision):
+        model = build_model(run, jit=run.run.jit == "on")
     step = go_back_to_checkpoint(model, run, say)
     total = model.total_steps
     dataset = open_data(run.data)
@@ -263,6 +274,8 @@ def train(run, say=print, progress=True):
                     first_step=step,
                     keys=model.batch_keys,
                     partners=model.partner_keys,
+                    partner_noise=model.partner_noise,
+                    answers=model.learns_from_answers,
                     partner_noise=getattr(run.settings, "noise", 0.0),
                     answers=model.learns_from_answers,
                 )

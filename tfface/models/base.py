@@ -70,6 +70,7 @@ class FaceModel(keras.Model):
     batch_keys = ("image",)
     partner_keys = ()
     learns_from_answers = False  # whether batches carry ``target_image`` where the data set has it
+    partner_noise = 0.0  # half width of the uniform noise on the partners' action units
 
     def __init__(self, config, seed=0, **kwargs):
         super().__init__(**kwargs)

@@ -308,6 +308,10 @@ class GANimation(FaceModel):
     def learns_from_answers(self):
         return self.config.lambda_rec > 0
 
+    @property
+    def partner_noise(self):
+        return self.config.noise
+
     def phases(self):
         warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
         return [*warmup, Phase("adversarial", self.total_steps)]
