@@ -117,7 +117,7 @@ def _caption(record):
     units = " ".join(f"{name[2:]}:{value:.1f}" for value, name in strongest if value > 0.5)
     pose = "y{:.0f} p{:.0f} r{:.0f}".format(*record["pose"])
     light = "L{:.0f}/{:.0f}".format(*record["light"])
-    return f"{units or 'neutral'}\n{record['view'] or pose} {light}"
+    return "\n".join(filter(None, [units or "neutral", f"{pose} {light}", record["view"]]))
 
 
 def _processors():

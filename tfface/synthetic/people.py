@@ -171,7 +171,7 @@ def person(identity, attributes):
     age = _between(gene_rng("age", identity), *((0.0, 0.22) if "Young" in on else (0.5, 0.95)))
     weight = float(np.clip(gene_rng("weight", identity).normal(0.0, 0.38), -0.8, 0.9))
     shape = shapegenes.macro_weights(ethnicity, male, age, weight)
-    shape.update(shapegenes.modifier_weights(gene_rng("shape", identity)))
+    shape.update(_modifiers(identity))
     natural = _hair_color(identity, _natural_color(identity))
     return Person(
         identity=int(identity),
@@ -188,6 +188,11 @@ def person(identity, attributes):
         mouth=_mouth(identity, "Wearing_Lipstick" in on),
         glasses=_glasses(identity, "Eyeglasses" in on),
     )
+
+
+@functools.lru_cache(maxsize=512)
+def _modifiers(identity):
+    return types.MappingProxyType(shapegenes.modifier_weights(gene_rng("shape", identity)))
 
 
 def _between(rng, low, high):

@@ -15,9 +15,12 @@ SIDE_SHARE = 0.18  # a side's own part of a paired gene, relative to the gene's 
 # narrow one otherwise. Wide draws for all of them gave caricatures.
 DISTINCT, WIDE, NARROW = 0.3, 1.5, 0.4
 
+# The base mesh's mouth looks sad: without this a person with a neutral face would seem to frown.
+MEAN = {"mouth/mouth-angles": 0.3}
+
 # "name:negative/positive*factor": decr/incr and factor 1 when left out. Group -> (prefix, deviation, modifiers).
 _SINGLE = {
-    "head": ("head/head-", 0.36, "angle:in/out back-scale-depth fat scale-depth scale-horiz scale-vert"),
+    "head": ("head/head-", 0.36, "angle:in/out back-scale-depth*.7 fat scale-depth*.8 scale-horiz*.8 scale-vert*.7"),
     "nose": (
         "nose/nose-", 0.32,
         "base:down/up compression:compress/uncompress curve:concave/convex flaring greek hump nostrils-angle:down/up "
@@ -32,7 +35,7 @@ _SINGLE = {
         "upperlip-middle:down/up upperlip-volume upperlip-width",
     ),
     "chin": ("chin/chin-", 0.38, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),
-    "forehead": ("forehead/forehead-", 0.37, "nubian scale-vert temple trans:backward/forward"),
+    "forehead": ("forehead/forehead-", 0.37, "nubian scale-vert*.5 temple trans:backward/forward"),
     "eyebrows": ("eyebrows/eyebrows-", 0.35, "angle:down/up trans:backward/forward trans:down/up"),
     "neck": ("neck/", 0.3, "measure-neck-circ neck-double"),
 }  # fmt: skip
@@ -82,7 +85,7 @@ def modifier_weights(rng):
     weights = {}
     for prefix, deviation, modifiers in _SINGLE.values():
         for name, negative, positive, factor in _parse(modifiers):
-            gene = deviation * factor * _draw(rng)
+            gene = MEAN.get(prefix + name, 0.0) + deviation * factor * _draw(rng)
             _set(weights, prefix + name, negative, positive, gene)
     for prefix, deviation, modifiers in _PAIRED.values():
         for name, negative, positive, factor in _parse(modifiers):
