@@ -276,8 +276,6 @@ def train(run, say=print, progress=True):
                     partners=model.partner_keys,
                     partner_noise=model.partner_noise,
                     answers=model.learns_from_answers,
-                    partner_noise=getattr(run.settings, "noise", 0.0),
-                    answers=model.learns_from_answers,
                 )
                 model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
                 step = int(model.step)
