@@ -24,7 +24,7 @@ _TILE_STEP = 96
 _LEVEL_STEP, _FINEST = 2.5, 2048  # between searched scales; longer side of the finest, for a bound on the time
 _FLAT = 3.0  # levels of 255; a tile that varies less shows sky or a wall, and costs as much as a face
 _CANDIDATE, _PRESENCE, _OVERLAP = 0.4, 0.5, 0.5
-_CONFIRMED, _CONFIRMED_LARGE, _LARGE = 0.7, 0.4, 0.3  # large: this share of the photo's longer side, rarely a wheel
+_CONFIRMED, _CONFIRMED_LARGE, _LARGE = 0.75, 0.4, 0.3  # large: this share of the photo's longer side, rarely a wheel
 _CONFIRMED_TURNED = 0.8  # upside down, faces appear where there are none
 _VIEWS = ((1.6, False), (2.2, True), (3.0, False))  # tile side in units of the face, mirrored
 _AROUND_FACE = 1.5  # side of the mesh network's square, in units of the face's box
@@ -141,8 +141,9 @@ class Landmarker:
             box, eyes = candidate[1:5], candidate[5:].reshape(2, 2)
             across = eyes[1] - eyes[0]
             centre, size = (box[:2] + box[2:]) / 2, max(box[2:] - box[:2]) * _AROUND_FACE
-            mesh, presence = self._networks.mesh(image, centre, size, np.arctan2(across[1], across[0]))
-            if presence >= _PRESENCE and (face := self._look(image, mesh)):
+            # Only the second look decides whether this is a face: the first may have been cut or turned.
+            mesh, _ = self._networks.mesh(image, centre, size, np.arctan2(across[1], across[0]))
+            if face := self._look(image, mesh):
                 score = self._score(image, face)
                 if score >= (_CONFIRMED_LARGE if face.size > _LARGE * max(image.shape) else _CONFIRMED):
                     faces.append(dataclasses.replace(face, score=score))
