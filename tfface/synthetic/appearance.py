@@ -35,6 +35,11 @@ def face_texture(person):
     return _texture(_ByLook(person))
 
 
+def clear():
+    """Forgets the textures that were kept."""
+    _texture.cache_clear()
+
+
 class _ByLook:
     """A person as a cache key: (identity, attributes) name the look, comparing every gene would take longer."""
 

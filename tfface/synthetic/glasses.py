@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from tfface.synthetic import shapes
+from tfface.synthetic import head, shapes
 from tfface.synthetic.surface import eye_frame, mean_head
 
 SEGMENTS = 28
@@ -67,8 +67,8 @@ def _plane(r, centre, half_width, half_height):
     across = np.abs(r[:, 0])
     near = (across > centre - half_width * 0.75) & (across < centre + half_width * 0.7) & (r[:, 2] > -0.5)
     near &= (r[:, 1] < half_height * 0.8 - _BELOW_EYES) & (r[:, 1] > -half_height * 0.8 - _BELOW_EYES)
-    clear = (r[near, 2] + _sag(across[near])).max() + 0.06
-    return max(0.72, clear)
+    eyes = np.concatenate([r[head.template().part_vertices[f"helper-{side}-eye"], 2] for side in "lr"])
+    return max((r[near, 2] + _sag(across[near])).max() + 0.06, eyes.max() + _sag(1.5) + 0.1)
 
 
 def _sag(across):

@@ -47,9 +47,10 @@ def paint(person):
     names = list(_PERSONAL)
     weights[names.index("under_eye")] += np.array([0.06, 0.22]) * genes.eye_shadows
     weights[names.index("perioral"), 0] += 0.035 * person.male * rng.uniform()
-    spots = _spots(genes, rng)
-    lines = _lines(person, rng)
-    offsets = rng.integers(0, noise.TILE, (10, 2)).astype(np.int64)
+    offsets = rng.integers(0, noise.TILE, (8, 2)).astype(np.int64)
+    # Streams of their own: one more mole must not move the blotches.
+    spots = _spots(genes)
+    lines = _lines(person, np.random.default_rng([genes.seed, 14]))
     tone = np.array(
         [0.93 * genes.melanin**1.4, 0.22 + 0.5 * genes.redness, genes.undertone, strength * pigment_gain, strength],
         np.float32,
@@ -72,18 +73,20 @@ def _masks():
     return _cache["masks"]
 
 
-def _spots(genes, rng):
+def _spots(genes):
     """Freckles and moles as extra pigment, (SIZE, SIZE) float32."""
     spots = np.zeros((atlas.SIZE, atlas.SIZE), np.float32)
     s = surface()
     face = s.where("head") & (s.z > -1.2) & (s.y < 2.6)
     if genes.freckles > 0:
+        rng = np.random.default_rng([genes.seed, 12])
         near = np.exp(-((s.y + 0.75) / 1.0) ** 2 - (np.abs(s.x) / 1.9) ** 2) + 0.10
         place = _draw_places(rng, face * near, int(60 + 420 * genes.freckles))
         size = rng.uniform(0.5, 1.15, len(place))
         strength = rng.uniform(0.06, 0.24, len(place)) * (0.5 + 0.8 * genes.freckles)
         _splat(spots, s.row[place], s.column[place], size.astype(np.float32), strength.astype(np.float32))
     if genes.moles:
+        rng = np.random.default_rng([genes.seed, 13])
         place = _draw_places(rng, face * (1.0 - regions()["lips"]), genes.moles)
         size = rng.uniform(0.7, 1.9, len(place))
         strength = rng.uniform(0.45, 0.95, len(place))
