@@ -45,7 +45,8 @@ class _ByLook:
 
     def __init__(self, person):
         self._person = person
-        self._key = (person.identity, person.attributes)
+        # Glasses are a mesh: putting them on paints nothing.
+        self._key = (person.identity, tuple(pair for pair in person.attributes if pair[0] != "Eyeglasses"))
 
     def __getattr__(self, name):
         return getattr(self._person, name)

@@ -47,8 +47,8 @@ EXCLUSIVE = (
 # How often each is active in a copula draw. Those that lose to others in the exclusions start higher, so that after all
 # of it each unit exceeds intensity 1 in at least 15 % of faces (measured in the tests).
 _ACTIVE = {
-    "AU05": 0.32, "AU06": 0.42, "AU12": 0.55, "AU15": 0.40, "AU17": 0.40, "AU23": 0.46, "AU25": 0.52, "AU26": 0.42,
-    "AU45": 0.34,
+    "AU01": 0.33, "AU05": 0.32, "AU06": 0.42, "AU12": 0.55, "AU15": 0.40, "AU17": 0.40, "AU23": 0.46, "AU25": 0.52,
+    "AU26": 0.42, "AU45": 0.34,
 }  # fmt: skip
 _ACTIVE_OTHERWISE = 0.30
 

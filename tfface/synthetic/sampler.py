@@ -35,7 +35,7 @@ _FACTOR_YAW, _FACTOR_PITCH, _FACTOR_LIGHT = 86.0, 23.0, 80.0  # degrees either s
 ANSWER_VIEW = "answer/"
 
 # What changes between pictures of one person: glasses come off, lipstick too.
-_CHANGEABLE = (("Eyeglasses", 0.12), ("Wearing_Lipstick", 0.12))
+_CHANGEABLE = (("Eyeglasses", 0.08), ("Wearing_Lipstick", 0.08))
 
 
 @dataclasses.dataclass(frozen=True)
