@@ -26,7 +26,7 @@ def test_hollows_are_less_open_than_what_stands_out():
 
 def test_an_open_mouth_lets_light_in():
     tongue = head.template().part_vertices["helper-tongue"]
-    assert openness()[tongue].max() < 0.2
+    assert openness()[tongue].max() < 0.3
     assert openness(AU26=5)[tongue].max() > 0.3
 
 

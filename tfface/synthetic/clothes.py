@@ -1,17 +1,21 @@
-"""A plain shirt, which hides where the head's mesh ends: the shoulders' surface lifted off the skin and carried down."""
+"""A plain shirt, which hides where the head's mesh ends: a smooth sheet from the collar over the shoulders and down."""
 
 import functools
 
 import numpy as np
 
-from tfface.synthetic import head
+from tfface.synthetic import head, shapes
 from tfface.synthetic.genes import gene_rng
-from tfface.synthetic.shapes import flat, mesh
 
-LIFT = 0.045  # dm off the skin
-DROP = 3.0  # dm below the end of the mesh: out of every picture
-# The collar's plane on the base mesh: below y = COLLAR_Y + COLLAR_TILT * z, so that it is deeper in front.
-COLLAR_Y, COLLAR_TILT = 6.02, -0.36
+COLUMNS = 48
+LIFT = 0.05  # dm off the skin
+# Rings of the sheet on the base mesh, dm: (half width, half depth, middle's z, corners' exponent). The first is the collar.
+_COLLAR = (0.66, 0.60, 0.18, 2.0)
+_SHOULDERS = (1.62, 0.66, 0.12, 2.6)
+_HEM = (1.85, 0.85, 0.15, 2.6)
+_HEM_Y = 2.5  # out of every picture
+_BETWEEN = (0.0, 0.2, 0.45, 0.7, 1.0)  # steps from the collar to the shoulders
+_EDGE_DROPS = (0.04, 0.25, 0.7)  # how far rings of the shoulders' width lie below their edge, a rounded fall
 
 
 def meshes(identity, neutral):
@@ -21,39 +25,50 @@ def meshes(identity, neutral):
         identity: the person's seed, which fixes the colour.
         neutral: (5495, 3) vertices of the person without expression, dm.
     """
-    vertices, triangles, edges = _surface()
-    normals = head.normals(neutral)[vertices]
-    top = neutral[vertices] + np.float32(LIFT) * normals
-    hem = np.unique(edges)
-    below = top[hem] * np.array([1, 0, 1], np.float32) + np.array([0, top[:, 1].min() - DROP, 0], np.float32)
-    number = np.zeros(len(vertices), np.int64)
-    number[hem] = np.arange(len(hem)) + len(vertices)
-    a, b = edges.T
-    skirt = np.concatenate([np.stack([b, a, number[a]], 1), np.stack([b, number[a], number[b]], 1)])
+    points, nearest = _pattern()
+    moved = points + (neutral - head.template().vertices)[nearest].reshape(points.shape)
     rng = gene_rng("clothes", identity)
     color = rng.uniform(0.02, 0.75) ** 1.5 * rng.uniform(0.35, 1.0, 3) + 0.01
-    pieces = [(np.concatenate([top, below]), np.concatenate([triangles, skirt]))]
-    return [mesh(pieces, flat(color, 0.03), two_sided=True)]
+    return [shapes.mesh([shapes.grid(moved, closed=True)], shapes.flat(color, 0.03), two_sided=True)]
 
 
 @functools.cache
-def _surface():
-    """Returns the shirt's surface vertices (numbers of the base mesh), local triangles, and (E, 2) edges of its end.
-
-    Edges run as in the triangle that they belong to.
-    """
+def _pattern():
+    """Returns the sheet on the base mesh, (COLUMNS, rings, 3) dm, and the skin vertex that each point follows."""
     template = head.template()
-    body = template.surface[template.part == template.part_names.index("body")]
-    x, y, z = np.moveaxis(template.vertices[body].mean(1), 1, 0)
-    covered = body[y < COLLAR_Y + COLLAR_TILT * z]
-    vertices, local = np.unique(covered, return_inverse=True)
-    local = local.reshape(-1, 3)
-    edges = np.concatenate([local[:, [0, 1]], local[:, [1, 2]], local[:, [2, 0]]])
-    _, index, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
-    edges = edges[index[count == 1]]
-    # The open edges are the collar and the mesh's own end, which lies on open edges of the whole body as well.
-    whole = np.concatenate([body[:, [0, 1]], body[:, [1, 2]], body[:, [2, 0]]])
-    pairs, count = np.unique(np.sort(whole, axis=1), axis=0, return_counts=True)
-    end = {tuple(pair) for pair in pairs[count == 1]}
-    at_end = [tuple(sorted((vertices[a], vertices[b]))) in end for a, b in edges]
-    return vertices, local.astype(np.int32), edges[np.array(at_end)]
+    skin = template.skin_vertices
+    skin = skin[(template.vertices[skin, 1] < 6.25) & (head.normals(template.vertices)[skin, 1] > 0.15)]
+    at = template.vertices[skin].astype(np.float64)
+    rings = []
+    for share in _BETWEEN:
+        ring = _ring(*(np.array(_COLLAR) + share * (np.array(_SHOULDERS) - np.array(_COLLAR))))
+        distance = ((ring[:, None, [0, 2]] - at[None, :, [0, 2]]) ** 2).sum(2)
+        weight = np.exp(-(distance - distance.min(1, keepdims=True)) / 0.16**2)
+        ring[:, 1] = (weight * at[:, 1]).sum(1) / weight.sum(1) + LIFT
+        rings.append(ring)
+    edge = _smooth(rings[-1][:, 1])
+    rings[-1][:, 1] = edge
+    for k, drop in enumerate(_EDGE_DROPS):
+        ring = _ring(*(np.array(_SHOULDERS) + np.array([0.06, 0.05, 0, 0]) * (k + 1)))
+        ring[:, 1] = edge - drop
+        rings.append(ring)
+    hem = _ring(*_HEM)
+    hem[:, 1] = _HEM_Y
+    points = np.stack([*rings, hem], 1)
+    away = points.reshape(-1, 1, 3)[..., [0, 2]] - at[None][..., [0, 2]]
+    return points, skin[(away**2).sum(2).argmin(1)]
+
+
+def _ring(half_width, half_depth, middle, corner):
+    """(COLUMNS, 3) superellipse around the neck, its heights 0; seen from above it runs so that the sheet faces up."""
+    angle = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
+    c, s = np.cos(angle), np.sin(angle)
+    x = half_width * np.sign(c) * np.abs(c) ** (2 / corner)
+    z = middle + half_depth * np.sign(s) * np.abs(s) ** (2 / corner)
+    return np.stack([x, np.zeros(COLUMNS), z], 1)
+
+
+def _smooth(heights, times=6):
+    for _ in range(times):
+        heights = 0.5 * heights + 0.25 * (np.roll(heights, 1) + np.roll(heights, -1))
+    return heights

@@ -19,7 +19,7 @@ _TARGETS = {
     "AU02": {_UNIT + "browOuterUp{side}": 1.15},
     "AU04": {_UNIT + "browDown{side}": 1.0, _EXPRESSION + "eyebrows-{low}-down": 0.15},
     "AU05": {_UNIT + "eyeWide{side}": 1.25},
-    "AU06": {_UNIT + "cheekSquint{side}": 0.9, _UNIT + "eyeSquint{side}": 0.45},
+    "AU06": {_UNIT + "cheekSquint{side}": 1.1, _UNIT + "eyeSquint{side}": 0.6},
     "AU07": {_UNIT + "eyeSquint{side}": 1.0, _EXPRESSION + "eye-{low}-slit": 0.35},
     "AU09": {
         _UNIT + "noseSneer{side}": 1.35,
@@ -41,7 +41,7 @@ _TARGETS = {
 
 # AU: (centre on the base mesh, radius, offset), all in dm, of the person's left side; the right one is its mirror image.
 _BUMPS = {
-    "AU06": [((0.37, 6.98, 1.43), 0.21, (0.01, 0.03, 0.045))],
+    "AU06": [((0.44, 6.96, 1.38), 0.20, (0.015, 0.04, 0.05))],
     "AU09": [((0.13, 6.97, 1.50), 0.10, (0.0, 0.035, 0.012))],
     "AU12": [((0.38, 6.90, 1.42), 0.16, (0.01, 0.015, 0.03))],
     "AU14": [((0.33, 6.61, 1.38), 0.075, (0.0, 0.0, -0.06)), ((0.43, 6.64, 1.33), 0.09, (0.01, 0.0, 0.02))],

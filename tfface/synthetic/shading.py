@@ -12,6 +12,7 @@ SKIN, EYE, WET, SOLID = range(4)  # materials; WET are teeth and tongue
 SKY_SIZE = 64  # pixels of the views that occlusion is measured in
 SKY_REACH = 2.6  # dm shown to either side of the pivot
 SKY_BIAS = 0.05  # dm
+LEAST_OPEN = 0.1  # what walls reflect into hollows
 # Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
 SKY_DIRECTIONS = 8
 
@@ -58,7 +59,8 @@ def openness(vertices, vertex_normals, triangles, two_sided, count):
     for direction, rotation in _sky():
         points, heights = depth_view(vertices, triangles, two_sided, rotation, SKY_SIZE, SKY_REACH)
         _gather_sky(points, heights, vertex_normals[:count], direction, total)
-    return (total[:, 0] / np.maximum(total[:, 1], 1e-6)).astype(np.float32)
+    seen = total[:, 0] / np.maximum(total[:, 1], 1e-6)
+    return (LEAST_OPEN + (1 - LEAST_OPEN) * seen).astype(np.float32)
 
 
 @compiled
@@ -81,7 +83,7 @@ def lit_share(heights, column, row, height, bias):
 def _lit_at(wa, wb, wc, a, b, c, heights, facing):
     """Share of the light that reaches a point of a triangle with corners `a`, `b`, `c` of a depth view."""
     # The steeper the light grazes, the higher a texel's own surface rises within it.
-    steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.1)
+    steep = np.sqrt(max(1.0 - facing * facing, 0.0)) / max(facing, 0.25)
     column, row = wa * a[0] + wb * b[0] + wc * c[0], wa * a[1] + wb * b[1] + wc * c[1]
     height = wa * a[2] + wb * b[2] + wc * c[2]
     return lit_share(heights, column, row, height, SHADOW_BIAS + SHADOW_SLOPE * steep)
@@ -164,6 +166,8 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
                 # Light that went through lips and cheeks and around inside the mouth.
                 open_here, lit = max(open_here, 0.75), max(lit, 0.6)
 
+            elif material[t] == SOLID:
+                open_here = max(open_here, 0.3)  # hair and cloth let some light through
             sky = ambient * open_here * (0.8 + 0.2 * ny)
             gloss = max(nx * hx + ny * hy + nz * hz, 0.0)
             if material[t] == EYE:
@@ -176,5 +180,5 @@ def shade(first, last, number, weights, distance, triangles, uv, normals, open_s
             for k in range(3):
                 wrap = soft * (1.0 if k == 0 else 0.8)
                 diffuse = max(facing + wrap, 0.0) / (1.0 + wrap)
-                shadow = lit if k else lit + (0.06 * (1.0 - lit) if material[t] == SKIN else 0.0)
+                shadow = lit if k else lit + (0.025 * (1.0 - lit) if material[t] == SKIN else 0.0)
                 picture[row, column, k] = EXPOSURE * (color[k] * (sky + intensity * diffuse * shadow) + shine)
