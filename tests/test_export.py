@@ -1,4 +1,4 @@
-"""Exports: what TensorFlow Serving would load computes what the model in memory computes, and needs TensorFlow alone."""
+"""Exports: what TensorFlow Serving would load computes what the model in memory does, and needs TensorFlow alone."""
 
 import json
 import subprocess
@@ -74,7 +74,9 @@ def test_another_process_without_tfface_computes_the_same(run, exported, tmp_pat
         given[f"pixels{batch}"], given[f"units{batch}"] = inputs(batch)
     np.savez(tmp_path / "given.npz", **given)
     subprocess.run(
-        [sys.executable, "-I", "-c", CLIENT, str(exported.directory), "given.npz", "results.npz"], cwd=tmp_path, check=True
+        [sys.executable, "-I", "-c", CLIENT, str(exported.directory), "given.npz", "results.npz"],
+        cwd=tmp_path,
+        check=True,
     )
     results = np.load(tmp_path / "results.npz")
     model = training.load_model(run)

@@ -53,4 +53,5 @@ def test_why_there_is_no_gpu(monkeypatch, tmp_path, script, expected):
 
 def test_importing_it_does_not_import_tensorflow():
     code = "import sys, tfface.info; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

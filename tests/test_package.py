@@ -1,7 +1,8 @@
-"""The package as it is handed out: declared dependencies, what the wheel holds, licences of the assets, the README's commands."""
+"""The package as it is handed out: dependencies, the wheel, licences of the assets, the README's commands."""
 
 import ast
 import hashlib
+import importlib
 import re
 import shutil
 import subprocess
@@ -93,7 +94,9 @@ def test_wheel_imports_and_helps_outside_the_checkout(wheel, tmp_path):
 
 @pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
 def test_asset_has_a_row_with_its_licence_and_hash(path):
-    (row,) = (line for line in (ROOT / "THIRD_PARTY.md").read_text().splitlines() if line.startswith(f"| `{path.name}`"))
+    (row,) = (
+        line for line in (ROOT / "THIRD_PARTY.md").read_text().splitlines() if line.startswith(f"| `{path.name}`")
+    )
     *_, licence, digest = (cell.strip(" `") for cell in row.strip("|").split("|"))
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
     assert re.match(r"CC0 1.0|Apache-2.0|MIT|BSD-[23]-Clause", licence)
@@ -106,19 +109,23 @@ def test_tested_python_versions_agree():
 
 
 def documented_commands():
-    """Every ``tfface ...`` and ``bash train.sh ...`` of the README's shell blocks."""
+    """Every ``tfface``, ``bash train.sh`` and ``python -m data_tools`` line of the README's shell blocks, as words."""
     for block in re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.S):
         for line in block.replace("\\\n", " ").splitlines():
             words = line.split("#")[0].split()
             if words[:2] == ["bash", "train.sh"]:
-                yield ["train", *words[2:]]
+                yield ["tfface", "train", *words[2:]]
             elif words[:1] == ["tfface"]:
-                yield words[1:]
+                yield words
+            elif words[:2] == ["python", "-m"]:
+                yield words[2:]
 
 
-@pytest.mark.parametrize("arguments", list(documented_commands()), ids=" ".join)
-def test_commands_in_the_readme_are_understood(arguments):
-    parsed = cli.build_parser().parse_args(arguments)
+@pytest.mark.parametrize("words", list(documented_commands()), ids=" ".join)
+def test_commands_in_the_readme_are_understood(words):
+    program, *arguments = words
+    parser = cli.build_parser() if program == "tfface" else importlib.import_module(program).parser()
+    parsed = parser.parse_args(arguments)
     if arguments[0] == "train":
         config = models.get(parsed.model).Config
         assert parsed.preset is None or parsed.preset in config.PRESETS

@@ -168,7 +168,7 @@ def test_an_old_python_is_refused_in_one_line(checkout, tmp_path):
 
 
 def test_without_any_python_there_is_one_line(checkout):
-    executable(checkout.bin / "python3.11", "echo 'python3.11: not installed' >&2; exit 127")  # a version manager's shim
+    executable(checkout.bin / "python3.11", "echo 'not installed' >&2; exit 127")  # a version manager's shim
     result = checkout.run("test.sh")
     assert result.returncode == 2
     assert result.stderr.startswith("error: tfface needs Python 3.11, 3.12 or 3.13") and result.stderr.count("\n") == 1
@@ -189,7 +189,8 @@ def test_train_passes_arguments_folder_and_exit_status_on(checkout, tmp_path):
     checkout.activate(tmp_path / "env")
     stand_in = tmp_path / "packages" / "tfface" / "__main__.py"
     stand_in.parent.mkdir(parents=True)
-    stand_in.write_text("import os, sys\nprint(os.getcwd(), sys.argv[1:], os.environ['TF_CPP_MIN_LOG_LEVEL'])\nsys.exit(5)\n")
+    shown = "os.getcwd(), sys.argv[1:], os.environ['TF_CPP_MIN_LOG_LEVEL']"
+    stand_in.write_text(f"import os, sys\nprint({shown})\nsys.exit(5)\n")
     elsewhere = tmp_path / "some where"
     elsewhere.mkdir()
     checkout.environment |= {"PYTHONPATH": str(tmp_path / "packages"), "CDPATH": str(tmp_path)}

@@ -10,8 +10,8 @@ Two signatures, both for any batch size B, S being the model's image size:
 
 * ``serving_default``: ``image`` float32 (B, S, S, 3) in [-1, 1] and the condition (``action_units`` float32 (B, 17) in
   [0, 1]) -> ``image``, ``color``, ``attention``.
-* ``edit_bytes``: ``image_bytes`` (B,) JPEG or PNG files of square face crops and the condition -> ``image_bytes`` (B,) PNG
-  files. The names end in ``_bytes``, so TensorFlow Serving's REST interface takes and gives them as base64.
+* ``edit_bytes``: ``image_bytes`` (B,) JPEG or PNG files of square face crops and the condition -> ``image_bytes`` (B,)
+  PNG files. The names end in ``_bytes``, so TensorFlow Serving's REST interface takes and gives them as base64.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Exported:
 
 
 def export_run(run, output, *, version=None):
-    """Exports the newest checkpoint of a run directory; see `export_model` for `output`, `version` and what is returned.
+    """Exports the newest checkpoint of a run directory; see `export_model` for the other arguments and the result.
 
     Raises:
         InputError: `run` is not a run with a checkpoint, or the version exists.
@@ -175,7 +175,7 @@ def decode_crop(data, size):
     image = tf.io.decode_image(data, channels=3, expand_animations=False)
     shape = tf.shape(image)
     # Stretching a whole photograph would give a plausible but wrong answer.
-    tf.debugging.assert_equal(shape[0], shape[1], "image_bytes: expected a square face crop; align the photograph first")
+    tf.debugging.assert_equal(shape[0], shape[1], "image_bytes: expected a square face crop; align the photo first")
     image = tf.image.resize(image, (size, size), antialias=True)
     image.set_shape((size, size, 3))
     return tf.clip_by_value(image, 0.0, 255.0) / 127.5 - 1.0
@@ -198,7 +198,7 @@ def _compare(directory, network, samples):
     errors = {name: float(tf.reduce_max(tf.abs(expected[name] - actual[name]))) for name in expected}
     worst = max(errors, key=errors.get)
     if not errors[worst] <= TOLERANCE:  # also true of NaN
-        raise RuntimeError(f"the reloaded SavedModel differs by {errors[worst]:.2e} in {worst!r} (limit {TOLERANCE:.0e})")
+        raise RuntimeError(f"the reloaded SavedModel differs by {errors[worst]:.1e} in {worst!r} (limit {TOLERANCE})")
     return errors[worst]
 
 
@@ -220,7 +220,9 @@ def _write_warmup(directory, name, samples):
 def _card(network, relative):
     size = network.input["image"].shape[1]
     inputs = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
-    meaning = {"range": [-1, 1], "meaning": "asked minus present"} if relative else {"range": [0, 1], "meaning": "asked"}
+    meaning = {"range": [0, 1], "meaning": "asked"}
+    if relative:
+        meaning = {"range": [-1, 1], "meaning": "asked minus present"}
     for name, spec in _condition_specs(network).items():
         inputs[name] = {"shape": list(spec.shape[1:]), **meaning, "labels": list(LABELS.get(name, ()))}
     return {
