@@ -121,11 +121,13 @@ class Landmarker:
     def _candidates(self, image):
         """(N, 9) candidates of `Networks.detect` in pixels of `image`, best first, overlapping ones dropped."""
         height, width = image.shape[:2]
-        found = []
-        for level in _levels(max(height, width)):
+        found, small = [], image
+        for level in reversed(
+            _levels(max(height, width))
+        ):  # each scale from the one before: a large photo is read once
             scale = level / max(height, width)
             size = max(round(width * scale), 1), max(round(height * scale), 1)
-            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
             for x, y, tile in _tiles(small):
                 if tile[::4, ::4].std() < _FLAT:
                     continue
