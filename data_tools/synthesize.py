@@ -30,6 +30,7 @@ def parser():
         help="portrait: normal, yaw 20 degrees deviation, at most 45; wide: uniform, yaw 90, pitch 30, roll 20",
     )  # fmt: skip
     result.add_argument("--framing", default="aligned", help="aligned (face crop) or centred (head at a fixed size)")
+    result.add_argument("--margin", type=float, default=1.0, help="of aligned crops: 1 the face (default), 1.5 with hair")
     result.add_argument("--occlusion", type=float, default=0.0, help="chance of something before the face (default 0)")
     result.add_argument("--neutral", action="store_true", help="no expressions")
     result.add_argument(
@@ -66,6 +67,7 @@ def main(arguments=None):
             images_per_person=options.images_per_person,
             poses=options.poses,
             framing=options.framing,
+            margin=options.margin,
             occlusion=options.occlusion,
             expressions=not options.neutral,
             answers=options.answers,

@@ -75,6 +75,13 @@ def test_views_hold_everything_but_the_turn():
     assert [sampler.view_name(i, options) for i in range(4)] == ["frontal", "left", "60", "frontal"]
 
 
+def test_margin_shows_more_around_the_same_face():
+    near, far = scenes(4), scenes(4, margin=1.5)
+    for a, b in zip(near, far):
+        assert dataclasses.replace(a, camera=b.camera) == b
+        assert b.camera.scale * 1.5 == pytest.approx(a.camera.scale, rel=1e-3)
+
+
 def test_occluders_come_as_often_as_asked():
     drawn = scenes(200, occlusion=0.3)
     occluded = [scene.occluder for scene in drawn if scene.occluder]
@@ -111,6 +118,7 @@ def test_all_factors_take_turns_and_batches_are_numbered():
         (dict(factor="light", views=("frontal",)), "choose one"),
         (dict(answers=2, views=("frontal",)), "neither with views"),
         (dict(answers=0), "answers 0"),
+        (dict(margin=0.1), "margin"),
         (dict(occlusion=2.0), "occlusion"),
         (dict(images_per_person=0), "images per person"),
     ],

@@ -84,6 +84,7 @@ class Settings:
         answers: consecutive scenes that differ in their action units alone: each is the true answer to editing another.
         framing: "aligned" (as `alignment` crops the person's face without expression; the drawn roll then says how far
             the crop is turned off upright) or "centred" (the head's middle at a fixed size).
+        margin: of an aligned crop: 1 shows forehead to chin, 1.5 the whole head with its hair.
         jitter: how far the crop is off, as a detector's landmarks make it: deviation of shift (in picture widths) and of
             log scale.
         views: names of `VIEWS` or whole yaws. One person, expression and light is shown in each of them in turn.
@@ -97,6 +98,7 @@ class Settings:
     expressions: bool = True
     answers: int = 1
     framing: str = "aligned"
+    margin: float = 1.0
     jitter: float = 0.015
     views: tuple = ()
     factor: str = ""
@@ -114,6 +116,8 @@ class Settings:
             view_range(view)
         if not 0 <= self.occlusion <= 1:
             raise InputError(f"occlusion {self.occlusion}: expected a chance from 0 to 1")
+        if not 0.5 <= self.margin <= 4:
+            raise InputError(f"margin {self.margin}: expected 0.5 to 4")
         if not 0 <= self.jitter <= 0.2:
             raise InputError(f"jitter {self.jitter}: expected 0 to 0.2 picture widths")
         if self.answers < 1:
@@ -239,7 +243,7 @@ def _framed(seed, index, group, person, pose, settings):
     if settings.framing == "centred":
         crop = camera.centred(field_of_view)
     else:
-        upright, crop = camera.aligned(person.shape, pose, field_of_view)
+        upright, crop = camera.aligned(person.shape, pose, field_of_view, settings.margin)
         # An aligned crop is upright; the roll that was drawn turns the whole crop about its middle.
         x = crop.x * np.cos(roll) + crop.y * np.sin(roll)
         crop = dataclasses.replace(crop, x=x, y=crop.y * np.cos(roll) - crop.x * np.sin(roll))
