@@ -73,7 +73,7 @@ def apply(template, vertices, action_units):
             vertices[index] += np.float32(amounts[name]) * offset
     # The unit leaves the tongue at the palate.
     tongue = template.part_vertices["helper-tongue"]
-    vertices[tongue] += np.float32(amounts["AU26"]) * np.array([0, -0.07, -0.02], np.float32)
+    vertices[tongue] += np.float32(amounts["AU26"]) * np.array([0, -0.11, -0.03], np.float32)
     if amounts["AU45"]:
         for side in _LIDS:
             _close(template, vertices, side, amounts["AU45"])

@@ -20,6 +20,8 @@ UNDRAWN = ("helper-hair", "helper-l-eyelashes-1", "helper-r-eyelashes-1")
 UPPER_LASHES = ("helper-l-eyelashes-2", "helper-r-eyelashes-2")
 # MakeHuman's teeth touch the lips from behind and come through when lips press, and so does the tongue the teeth.
 BACKWARD = {"helper-upper-teeth": 0.05, "helper-lower-teeth": 0.05, "helper-tongue": 0.1}  # dm
+TEETH = ("helper-upper-teeth", "helper-lower-teeth")
+MOUTH_MIDDLE = np.array([0.0, 6.65, 0.95])  # dm on the base mesh
 LASH_LENGTH = 0.55  # of MakeHuman's, which are stage lashes
 
 
@@ -88,6 +90,8 @@ class Template:
             self.vertices[self.part_vertices[name], 2] -= np.float32(distance)
         self.skin_vertices = _on_islands(quads, arrays["uv"], ("head", "neck"))
         drawn = ~np.isin(arrays["part"], [self.part_names.index(name) for name in UNDRAWN])
+        teeth = np.isin(arrays["part"], [self.part_names.index(name) for name in TEETH])
+        drawn &= ~(teeth & _faces_inward(self.vertices[quads[:, :, 0]]))
         corners, numbers = np.unique(quads[drawn].reshape(-1, 2), axis=0, return_inverse=True)
         numbers = numbers.reshape(-1, 4)
         self.source = corners[:, 0].astype(np.int32)
@@ -152,6 +156,14 @@ def deform(shape, action_units):
 def _shorten_lashes(vertices):
     roots = vertices[template().lash_roots]
     vertices[template().lashes] = roots + np.float32(LASH_LENGTH) * (vertices[template().lashes] - roots)
+
+
+def _faces_inward(corners):
+    """Tells which (Q, 4, 3) quads look at the middle of the mouth: the teeth's backs, planks that no one should see."""
+    normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    outward = (corners.mean(1) - MOUTH_MIDDLE) * [1, 0, 1]
+    cosine = (normal * outward).sum(1) / (np.linalg.norm(normal, axis=1) * np.linalg.norm(outward, axis=1) + 1e-9)
+    return cosine < -0.2
 
 
 def _on_islands(quads, uv, names):
