@@ -14,8 +14,9 @@ import tensorflow as tf
 from tfface import conventions
 from tfface.data import index, records
 
-NOISE_KEYS = ("action_units",)  # partner labels that get noise: intensities, not yes/no attributes
-_DRAWS = 3 + len(conventions.ACTION_UNITS)  # flip, shift x, shift y, noise
+PICTURES = ("image", *records.MASKS)
+_DRAWS = 3 + len(conventions.ACTION_UNITS)  # mirror, shift x, shift y, noise
+_BLOCK = 4096  # examples whose random numbers are drawn together
 _FLIP_SIGN = {"pose": (-1.0, 1.0, -1.0), "light": (-1.0, 1.0)}
 
 
@@ -34,29 +35,41 @@ def _order(seed, stream, counters, count):
     return out
 
 
-def _pixels(data, stored, size, channels):
-    """Decodes one picture to (size, size, channels) float32 0-255."""
-    pixels = tf.cast(tf.io.decode_image(data, channels=channels, expand_animations=False), tf.float32)
-    pixels = tf.ensure_shape(pixels, (stored, stored, channels))
-    if size != stored:  # area averages what a smaller pixel covers; enlarging needs interpolation
-        method = "area" if size < stored else "bilinear"
-        pixels = tf.image.resize(pixels, (size, size), method=method)
-    return tf.ensure_shape(pixels, (size, size, channels))
+@functools.lru_cache(maxsize=4)
+def _block(seed, number):
+    return np.random.default_rng([seed, number, 2]).random((_BLOCK, _DRAWS), np.float32)
 
 
-def _decode(data, keys, stored, size):
-    """Returns the values of one record: pictures (size, size, C) float32 0-255, labels as in the record."""
-    parsed = tf.io.parse_single_example(data, index.features(keys))
+def _draws(seed, counters):
+    """Returns (B, _DRAWS) float32 uniform numbers, a row for each example counter."""
+    return np.stack([_block(seed, int(counter) // _BLOCK)[counter % _BLOCK] for counter in counters])
+
+
+def _parse(data, keys, scale):
+    """Returns the values of (B,) encoded records: pictures still encoded, labels as models take them."""
     out = {}
-    for key in keys:
-        value = parsed[key]
-        if key == "image":
-            value = _pixels(value, stored, size, 3)
-        elif key in records.MASKS:
-            value = _pixels(value, stored, size, 1)
+    for key, value in tf.io.parse_example(data, index.features(keys)).items():
+        if key == "action_units":
+            value = value / conventions.MAX_INTENSITY
+        elif key == "attributes":
+            value = tf.where(value == conventions.UNKNOWN, 0.5, tf.cast(value, tf.float32))
         elif key == "landmarks":
-            value *= size / stored
+            value = value * scale
         out[key] = value
+    return out
+
+
+def _decode(values, stored, size):
+    """Returns the values of one record with pictures (size, size, C), 0-255, decoded."""
+    out = dict(values)
+    for key, value in values.items():
+        if key in PICTURES:
+            channels = 3 if key == "image" else 1
+            pixels = tf.io.decode_image(value, channels=channels, expand_animations=False)
+            pixels = tf.ensure_shape(pixels, (stored, stored, channels))
+            if size != stored:  # area averages what a smaller pixel covers; enlarging needs interpolation
+                pixels = tf.image.resize(pixels, (size, size), method="area" if size < stored else "bilinear")
+            out[key] = pixels
     return out
 
 
@@ -65,8 +78,8 @@ def _mirror(values, size):
     out = dict(values)
     permutation = conventions.LANDMARK_MIRROR
     for key, value in values.items():
-        if key == "image" or key in records.MASKS:
-            out[key] = value[:, ::-1]
+        if key in PICTURES:
+            out[key] = tf.reverse(value, [1])  # far cheaper than a slice with a negative step
         elif key in _FLIP_SIGN:
             out[key] = value * _FLIP_SIGN[key]
         elif key == "landmarks":
@@ -81,7 +94,7 @@ def _moved(values, x, y, reach, size):
     """Returns the values of the picture moved by whole pixels, x right and y down, mirrored in at the border."""
     out = dict(values)
     for key, value in values.items():
-        if key == "image" or key in records.MASKS:
+        if key in PICTURES:
             value = tf.pad(value, ((reach, reach), (reach, reach), (0, 0)), "REFLECT")
             out[key] = tf.ensure_shape(value[reach - y :, reach - x :][:size, :size], (size, size, value.shape[-1]))
         elif key == "landmarks":
@@ -89,19 +102,13 @@ def _moved(values, x, y, reach, size):
     return out
 
 
-def _model_units(values):
-    """Returns values as models take them; see `training_batches`."""
-    out = {}
-    for key, value in values.items():
-        if key == "image":
-            value = value / 127.5 - 1.0
-        elif key in records.MASKS:
-            value = value / 255.0
-        elif key == "action_units":
-            value = value / conventions.MAX_INTENSITY
-        elif key == "attributes":
-            value = tf.where(value == conventions.UNKNOWN, 0.5, tf.cast(value, tf.float32))
-        out[key] = value
+def _scale(batch):
+    """Returns the batch with its pictures in the range that models take."""
+    out = dict(batch)
+    for key, value in batch.items():
+        if (name := key.removeprefix("target_")) in PICTURES:
+            value = tf.cast(value, tf.float32)
+            out[key] = value / 127.5 - 1.0 if name == "image" else value / 255.0
     return out
 
 
@@ -173,37 +180,37 @@ def training_batches(
             partner_places = siblings[places, counters // len(chosen) % siblings.shape[1]]
         else:
             partner_places = _order(seed, 1, counters, len(chosen))
-        return own, chosen.read(partner_places) if partners else own, counters
+        return own, chosen.read(partner_places) if partners else own, counters, _draws(seed, counters)
+
+    def fetched(step):
+        raw = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64, tf.float32))
+        shapes = (batch_size,), (batch_size,), (batch_size,), (batch_size, _DRAWS)
+        own, other, counters, draws = (tf.ensure_shape(*pair) for pair in zip(raw, shapes, strict=True))
+        values = {**_parse(own, keys, image_size / stored), "index": counters}
+        target = _parse(other, partners, image_size / stored) if partners else {}
+        if partner_noise and "action_units" in target:  # intensities only: attributes are yes or no
+            noise = partner_noise * (2.0 * draws[:, 3:] - 1.0)
+            target["action_units"] = tf.clip_by_value(target["action_units"] + noise, 0.0, 1.0)
+        return values, target, draws
 
     def augmented(values, draws):
-        if flip:
-            mirrored = _mirror(values, image_size)
-            values = {key: tf.where(draws[0] < 0.5, mirrored[key], value) for key, value in values.items()}
         if shift:
             x, y = tf.unstack(tf.cast(tf.floor(draws[1:3] * (2 * shift + 1)), tf.int32) - shift)
             values = _moved(values, x, y, shift, image_size)
-        return _model_units(values)
+        if flip:
+            values = tf.cond(draws[0] < 0.5, lambda: _mirror(values, image_size), lambda: dict(values))
+        return values
 
-    def example(own, other, counter):
-        draws = tf.random.stateless_uniform((_DRAWS,), tf.stack([tf.constant(seed, tf.int64), counter]), alg="philox")
-        batch = augmented(_decode(own, keys, stored, image_size), draws)
-        # An answer is the same scene: whatever happens to the image happens to it. Other partners give labels alone.
-        target = _decode(other, partners, stored, image_size) if partners else {}
-        target = augmented(target, draws) if siblings is not None else _model_units(target)
-        for key, value in target.items():
-            if partner_noise and key in NOISE_KEYS:
-                value = tf.clip_by_value(value + partner_noise * (2.0 * draws[3:] - 1.0), 0.0, 1.0)
-            batch["target_" + key] = value
-        batch["index"] = counter
-        return batch
-
-    def fetched(step):
-        own, other, counters = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64))
-        return tuple(tf.ensure_shape(value, (batch_size,)) for value in (own, other, counters))
+    def example(values, target, draws):
+        values = augmented(_decode(values, stored, image_size), draws)
+        target = _decode(target, stored, image_size)
+        if siblings is not None:  # an answer is the same scene: whatever happens to the image happens to it
+            target = augmented(target, draws)
+        return {**values, **{f"target_{key}": value for key, value in target.items()}}
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max).map(fetched)
     examples = steps.unbatch().map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return examples.batch(batch_size, drop_remainder=True).map(_scale).prefetch(2)
 
 
 def evaluation_batches(
@@ -229,18 +236,16 @@ def evaluation_batches(
     chosen = index.RecordIndex(dataset, split, required)
     count = len(chosen) if limit is None else min(limit, len(chosen))
 
-    def fetched(places):
-        (data,) = tf.numpy_function(lambda p: [chosen.read(p)], [places], [tf.string])
-        data = tf.ensure_shape(data, (None,))
-        return data, tf.gather(chosen.numbers, places)
+    stored, size = dataset.image_size, image_size or dataset.image_size
 
-    def example(data, number):
-        values = _decode(data, keys, dataset.image_size, image_size or dataset.image_size)
-        return {**_model_units(values), "index": number}
+    def fetched(places):
+        data = tf.ensure_shape(tf.numpy_function(chosen.read, [places], tf.string), (None,))
+        return {**_parse(data, keys, size / stored), "index": tf.gather(chosen.numbers, places)}
 
     places = tf.data.Dataset.range(count).batch(batch_size).map(fetched)
-    examples = places.unbatch().map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(batch_size).prefetch(2)
+    decode = functools.partial(_decode, stored=stored, size=size)
+    examples = places.unbatch().map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples.batch(batch_size).map(_scale).prefetch(2)
 
 
 def evaluation_records(dataset, *, keys=("image", "action_units"), split="test", limit=None):
