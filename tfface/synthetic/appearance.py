@@ -2,6 +2,7 @@
 
 import functools
 
+import numba
 import numpy as np
 
 from tfface.synthetic import atlas, facehair, features, hair, skin
@@ -11,7 +12,7 @@ from tfface.synthetic.surface import surface
 @functools.lru_cache(maxsize=24)
 def _texture(person):
     colors = skin.paint(person)
-    tone = np.median(colors[surface().where("head")][::37, :3], 0)
+    tone = np.median(colors[_sample(), :3], 0)
     features.paint_lips(colors, person.mouth, person.skin.melanin)
     facehair.paint_beard(colors, person.beard)
     facehair.paint_brows(colors, person.brows)
@@ -20,10 +21,31 @@ def _texture(person):
     features.paint_mouth_inside(colors, person.mouth)
     features.paint_lashes(colors, person.eyes, tone)
     texture = np.empty((atlas.SIZE, atlas.SIZE, 4), np.float32)
-    texture[...] = (*tone, 0.1)
-    texture[surface().row, surface().column] = colors
+    _lay_out(texture, colors, _numbers())
     texture.setflags(write=False)
     return texture
+
+
+@functools.cache
+def _sample():
+    """Texels spread over the head, whose median is the person's skin colour."""
+    return np.flatnonzero(surface().where("head"))[::37]
+
+
+@functools.cache
+def _numbers():
+    """(SIZE, SIZE) int32 number of each texel in use; texels that nothing shows repeat the first."""
+    numbers = np.zeros((atlas.SIZE, atlas.SIZE), np.int32)
+    numbers[surface().row, surface().column] = np.arange(len(surface().row))
+    return numbers
+
+
+@numba.njit(cache=True)
+def _lay_out(texture, colors, numbers):
+    for row in range(numbers.shape[0]):
+        for column in range(numbers.shape[1]):
+            for k in range(4):
+                texture[row, column, k] = colors[numbers[row, column], k]
 
 
 def face_texture(person):

@@ -2,6 +2,7 @@
 
 import functools
 
+import numba
 import numpy as np
 
 from tfface.synthetic import noise
@@ -83,10 +84,21 @@ def paint_beard(colors, genes):
 
 def paint_scalp(colors, coverage, color):
     """Paints cropped hair or hair roots: `coverage` (N,) 0..1 of the texels, linear RGB `color`."""
-    at = np.flatnonzero(coverage > 1e-3)
-    rng = np.random.default_rng(7)
-    shade = 1 + 0.25 * _tile(0, at, rng)
-    _blend(colors, at, coverage[at], np.asarray(color) * shade[:, None], 0.06)
+    s = surface()
+    _paint_roots(colors, s.row, s.column, coverage, np.asarray(color, np.float32), noise.tiles()[0])
+
+
+@numba.njit(cache=True)
+def _paint_roots(colors, row, column, coverage, color, tile):
+    side = len(tile) - 1
+    for i in range(len(coverage)):
+        share = coverage[i]
+        if share > 1e-3:
+            shade = np.float32(1.0) + np.float32(0.25) * tile[(row[i] + 77) & side, (column[i] + 191) & side]
+            for k in range(3):
+                mixed = colors[i, k] * (np.float32(1.0) - share) + color[k] * shade * share
+                colors[i, k] = min(max(mixed, np.float32(0.0)), np.float32(1.0))
+            colors[i, 3] = colors[i, 3] * (np.float32(1.0) - share) + np.float32(0.06) * share
 
 
 def _blend(colors, at, share, target, gloss):

@@ -32,57 +32,67 @@ def paint_lips(colors, genes, melanin):
 
 def paint_eyes(colors, genes):
     """Paints sclera, iris and pupil on (N, 4) `colors` in place."""
-    at, angle, around, front = _eye_texels()
-    s = surface()
+    at, veins, shade, front, angle, around = _eye_texels()
     rng = np.random.default_rng([genes.seed, 4])
-    white = np.array([0.80, 0.77, 0.74]) - np.array([0.02, 0.08, 0.15]) * genes.sclera
-    veins = np.clip(noise.tiles()[2][(s.row[at] * 3) % noise.TILE, (s.column[at] * 2) % noise.TILE], 0, 2)
-    color = white - veins[:, None] * np.array([0.01, 0.07, 0.07]) * genes.sclera
-    color = color * (1 - 0.45 * step(0.5, 1.1, angle))[:, None]  # lids shade the corners
-    limit = IRIS_ANGLE * genes.iris_size
-    spokes = sum(np.sin(around * k + p) for k, p in zip((13, 22, 31, 47), rng.uniform(0, 6.28, 4))) / 4
-    within = angle / limit
-    iris = np.asarray(genes.iris_color) * (0.9 + 0.35 * spokes)[:, None]
-    center = np.asarray(genes.iris_color)[None] * np.array([1.5, 1.15, 0.8])
-    ring = step(0.75, 0.45, within)[:, None] * 0.5
-    iris = (iris * (1 - ring) + center * ring) * (1 - 0.65 * step(0.80, 1.0, within))[:, None]
-    share = (step(1.04, 0.95, within) * front)[:, None]
-    color = color * (1 - share) + iris * share
-    pupil = (step(0.45, 0.37, within) * front)[:, None]
-    color = color * (1 - pupil) + 0.004 * pupil
+    white = np.array([0.80, 0.77, 0.74], np.float32) - np.array([0.02, 0.08, 0.15], np.float32) * np.float32(genes.sclera)
+    redness = np.array([0.01, 0.07, 0.07], np.float32) * np.float32(genes.sclera)
+    color = (white - veins[:, None] * redness) * shade[:, None]
+    within = angle / np.float32(IRIS_ANGLE * genes.iris_size)
+    phases = rng.uniform(0, 6.28, 4).astype(np.float32)
+    spokes = sum(np.sin(around * np.float32(k) + p) for k, p in zip((13, 22, 31, 47), phases, strict=True)) / 4
+    own = np.asarray(genes.iris_color, np.float32)
+    ring = 0.5 * step(0.75, 0.45, within)[:, None]
+    iris = own * (0.9 + 0.35 * spokes)[:, None] * (1 - ring) + own * np.array([1.5, 1.15, 0.8], np.float32) * ring
+    iris = iris * (1 - 0.65 * step(0.80, 1.0, within))[:, None]
+    iris = iris * (1 - step(0.45, 0.37, within))[:, None] + 0.004
+    share = step(1.04, 0.95, within)[:, None]
+    color[front] = color[front] * (1 - share) + iris * share
     colors[at, :3] = np.clip(color, 0, 1)
     colors[at, 3] = 0.75
 
 
 def paint_mouth_inside(colors, genes):
     """Paints teeth, tongue, gums and throat on (N, 4) `colors` in place."""
-    s = surface()
-    teeth = s.where("upper_teeth", "lower_teeth")
-    enamel = np.array([0.74, 0.70, 0.62]) - np.array([0.06, 0.10, 0.20]) * genes.teeth
-    gaps = 1 - 0.35 * np.exp(-((np.mod(s.x[teeth] / 0.155 + 0.5, 1.0) - 0.5) / 0.09) ** 2)
-    back = step(-0.6, 0.5, s.z[teeth])
-    colors[teeth, :3] = enamel * (gaps * (0.25 + 0.75 * back))[:, None]
+    at, fixed, teeth, enamel_shade = _mouth_texels()
+    colors[at] = fixed
+    enamel = np.array([0.74, 0.70, 0.62], np.float32) - np.array([0.06, 0.10, 0.20], np.float32) * np.float32(genes.teeth)
+    colors[teeth, :3] = enamel * enamel_shade[:, None]
     colors[teeth, 3] = 0.35
-    tongue = s.where("tongue")
-    colors[tongue, :3] = np.array([0.42, 0.13, 0.12]) * (0.2 + 0.8 * step(-1.5, 0.4, s.z[tongue]))[:, None]
-    colors[tongue, 3] = 0.2
-    inside = s.where("mouth")
-    depth = step(0.95, 0.35, s.z[inside])
-    colors[inside, :3] = np.array([0.30, 0.085, 0.075]) * (1 - 0.92 * depth)[:, None]
-    colors[inside, 3] = 0.05
 
 
 def paint_lashes(colors, genes, skin):
     """Paints the lash sheets dark, the lower ones mostly skin, and the eye sockets like the lids."""
-    s = surface()
-    lashes = s.where("lashes")
-    upper = step(0.02, 0.06, s.y[lashes])
+    lashes, upper, sockets, depth = _lid_texels()
     share = (0.10 + 0.15 * genes.lashes) * (1 - upper) + (0.75 + 0.22 * genes.lashes) * upper
-    colors[lashes, :3] = np.asarray(skin) * (1 - share)[:, None] * 0.8 + 0.012 * share[:, None]
+    skin = np.asarray(skin, np.float32)
+    colors[lashes, :3] = skin * (1 - share)[:, None] * 0.8 + 0.012 * share[:, None]
     colors[lashes, 3] = 0.02
-    sockets = s.where("left_socket", "right_socket")
-    colors[sockets, :3] = np.asarray(skin) * np.array([0.75, 0.55, 0.52]) * step(-0.3, 0.5, s.z[sockets])[:, None]
+    colors[sockets, :3] = skin * np.array([0.75, 0.55, 0.52], np.float32) * depth[:, None]
     colors[sockets, 3] = 0.15
+
+
+@functools.cache
+def _mouth_texels():
+    """Texels and colours of what is alike in all mouths, then the texels of teeth and how light falls on them."""
+    s = surface()
+    colors = np.zeros((len(s.x), 4), np.float32)
+    tongue, inside = s.where("tongue"), s.where("mouth")
+    colors[tongue, :3] = np.array([0.42, 0.13, 0.12]) * (0.2 + 0.8 * step(-1.5, 0.4, s.z[tongue]))[:, None]
+    colors[tongue, 3] = 0.2
+    colors[inside, :3] = np.array([0.30, 0.085, 0.075]) * (1 - 0.92 * step(0.95, 0.35, s.z[inside]))[:, None]
+    colors[inside, 3] = 0.05
+    at = np.flatnonzero(tongue | inside)
+    teeth = np.flatnonzero(s.where("upper_teeth", "lower_teeth"))
+    gaps = 1 - 0.35 * np.exp(-(((np.mod(s.x[teeth] / 0.155 + 0.5, 1.0) - 0.5) / 0.09) ** 2))
+    return at, colors[at], teeth, (gaps * (0.25 + 0.75 * step(-0.6, 0.5, s.z[teeth]))).astype(np.float32)
+
+
+@functools.cache
+def _lid_texels():
+    s = surface()
+    lashes = np.flatnonzero(s.where("lashes"))
+    sockets = np.flatnonzero(s.where("left_socket", "right_socket"))
+    return lashes, step(0.02, 0.06, s.y[lashes]), sockets, step(-0.3, 0.5, s.z[sockets])
 
 
 @functools.cache
@@ -95,10 +105,13 @@ def _lip_texels():
 
 @functools.cache
 def _eye_texels():
+    """Texels of the eyeballs, veins, how lids shade them; which of those may be iris, their angle from the axis, around."""
     s = surface()
-    names = ("left_eye_front", "left_eye_back", "right_eye_front", "right_eye_back")
-    at = np.flatnonzero(s.where(*names))
+    at = np.flatnonzero(s.where("left_eye_front", "left_eye_back", "right_eye_front", "right_eye_back"))
     p = np.stack([np.abs(s.x[at]) - 1.0, s.y[at], s.z[at]], 1)
     p = p / np.linalg.norm(p, axis=1, keepdims=True)
-    front = np.isin(s.island[at], [s.island_names.index(n) for n in names[::2]])
-    return at, np.arccos(np.clip(p[:, 2], -1, 1)), np.arctan2(p[:, 1], p[:, 0]), front.astype(np.float32)
+    angle = np.arccos(np.clip(p[:, 2], -1, 1))
+    veins = np.clip(noise.tiles()[2][(s.row[at] * 3) % noise.TILE, (s.column[at] * 2) % noise.TILE], 0, 2)
+    front = np.flatnonzero(s.where("left_eye_front", "right_eye_front")[at] & (angle < 0.62))
+    around = np.arctan2(p[front, 1], p[front, 0])
+    return at, veins, 1 - 0.45 * step(0.5, 1.1, angle), front, angle[front], around

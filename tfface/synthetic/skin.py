@@ -5,6 +5,8 @@ image"): the logarithm of albedo is a base minus melanin and hemoglobin amounts 
 to one of the two maps, so that freckles are brown and flushed cheeks red on any skin.
 """
 
+import functools
+
 import numba
 import numpy as np
 
@@ -35,7 +37,7 @@ _PERSONAL = {
 
 def paint(person):
     """Returns (N, 4) float32 over the texels of `surface()`: linear RGB and gloss of a shaven, unpainted skin."""
-    genes, s, r = person.skin, surface(), regions()
+    genes, s = person.skin, surface()
     rng = np.random.default_rng([genes.seed, 1])
     strength = 0.5 + genes.unevenness
     pigment_gain = 0.35 + 0.65 * min(1.0, genes.melanin / 0.25)  # the palest have little to be uneven with
@@ -50,27 +52,31 @@ def paint(person):
     offsets = rng.integers(0, noise.TILE, (8, 2)).astype(np.int64)
     # Streams of their own: one more mole must not move the blotches.
     spots = _spots(genes)
-    lines = _lines(person, np.random.default_rng([genes.seed, 14]))
+    lines, folds = _lines(person, np.random.default_rng([genes.seed, 14]))
     tone = np.array(
         [0.93 * genes.melanin**1.4, 0.22 + 0.5 * genes.redness, genes.undertone, strength * pigment_gain, strength],
         np.float32,
     )
     gloss = np.array([0.05 + 0.16 * genes.shine, 0.10 * genes.shine], np.float32)
-    out = np.empty((len(s.x), 4), np.float32)
-    _tone(s.row, s.column, _masks(), weights, noise.tiles(), offsets, spots, lines, tone, gloss, out)
-    out[:, :3] *= (1 - 0.75 * r["nostril"] - 0.30 * r["lid_edge"] * r["eyelid"])[:, None]
+    out = np.zeros((len(s.x), 4), np.float32)
+    at, masks, folded, shade = _masks()
+    _tone(at, s.row, s.column, masks, folded, shade, weights, folds, noise.tiles(), offsets, spots, lines, tone, gloss, out)
     return out
 
 
 _REGION_NAMES = tuple(_PERSONAL)
-_cache = {}
+_FOLDS = ("nasolabial", "marionette", "eye_bag")
 
 
+@functools.cache
 def _masks():
-    if "masks" not in _cache:
-        r = regions()
-        _cache["masks"] = np.stack([r[name] for name in _REGION_NAMES] + [r["lips"]], 1)
-    return _cache["masks"]
+    """Texels of skin (M,), their regions (M, R) and folds (M, F), and how lit hollows are (M,)."""
+    r = regions()
+    at = np.flatnonzero(surface().where("head", "neck"))
+    masks = np.stack([r[name][at] for name in _REGION_NAMES], 1)
+    folds = np.stack([r[name][at] for name in _FOLDS], 1)
+    shade = 1 - 0.75 * r["nostril"] - 0.30 * r["lid_edge"] * r["eyelid"]
+    return at, masks, folds, shade[at]
 
 
 def _spots(genes):
@@ -110,46 +116,56 @@ def _splat(image, rows, columns, sizes, strengths):
 
 
 def _lines(person, rng):
-    """How dark wrinkles are, (N,) float32: folds beside the nose and under the eyes, forehead lines, crow's feet."""
-    s, r, age = surface(), regions(), person.skin.wrinkles
-    base = rng.uniform(0, 1, 8)
-    lines = (0.03 + 0.34 * age * (0.6 + 0.6 * base[0])) * r["nasolabial"]
-    lines += 0.26 * age * base[1] * r["marionette"] + (0.04 * base[7] + 0.26 * age) * base[2] * r["eye_bag"]
+    """How dark wrinkles are: (N,) float32 of forehead lines, crow's feet and neck, and weights (F,) of the folds."""
+    age, base = person.skin.wrinkles, rng.uniform(0, 1, 8)
+    lines = np.zeros(len(surface().x), np.float32)
+    folds = np.array(
+        [0.03 + 0.34 * age * (0.6 + 0.6 * base[0]), 0.26 * age * base[1], (0.04 * base[7] + 0.26 * age) * base[2]], np.float32
+    )
     if age > 0.08:
-        at = _line_texels()
-        x, y, across = s.x[at], s.y[at], np.abs(s.x[at])
-        wave = 0.07 * np.sin(2.1 * x + 6 * base[3]) + 0.05 * np.sin(4.7 * x + 9 * base[4])
-        rows = (y + wave - 0.16 * across) / (0.27 + 0.12 * base[5])
-        ridge = np.exp(-(((rows - np.round(rows)) / 0.11) ** 2)) * r["forehead"][at]
-        angle = np.arctan2(y + 0.02, across - 1.5)
-        rays = angle / 0.36 + base[6]
-        crow = np.exp(-(((rays - np.round(rays)) / 0.16) ** 2)) * np.exp(-(((across - 2.0) / 0.3) ** 2 + ((y + 0.1) / 0.42) ** 2))
-        frown = np.exp(-(((across - 0.2) / 0.05) ** 2) - ((y - 0.75) / 0.3) ** 2) * (s.z[at] > 0)
-        neck = np.exp(-(((y + 4.55 + 0.1 * np.cos(2 * x)) / 0.06) ** 2)) * (s.y[at] < -4)
-        lines[at] += age * (0.28 * ridge + 0.34 * crow * (s.z[at] > -0.9) + 0.3 * base[0] * frown + 0.25 * neck)
-    return np.minimum(lines, 0.6).astype(np.float32)
+        at, x, y, across, forehead, beside_eye, between_brows, neck = _line_texels()
+        wave = 0.07 * np.sin(2.1 * x + np.float32(6 * base[3])) + 0.05 * np.sin(4.7 * x + np.float32(9 * base[4]))
+        rows = (y + wave - 0.16 * across) / np.float32(0.27 + 0.12 * base[5])
+        ridge = np.exp(-(((rows - np.round(rows)) / 0.11) ** 2)) * forehead
+        rays = np.arctan2(y + 0.02, across - 1.5) / 0.36 + np.float32(base[6])
+        crow = np.exp(-(((rays - np.round(rays)) / 0.16) ** 2)) * beside_eye
+        frown = np.float32(0.3 * base[0]) * between_brows
+        lines[at] = np.float32(age) * (0.28 * ridge + 0.34 * crow + frown + 0.25 * neck)
+    return lines, folds
 
 
+@functools.cache
 def _line_texels():
-    if "line_texels" not in _cache:
-        s = surface()
-        forehead = (s.y > 0.3) & (s.y < 3.0) & (s.z > -0.8)
-        crow = (np.abs(s.x) > 1.4) & (np.abs(s.y) < 1.0) & (s.z > -1.0)
-        _cache["line_texels"] = np.flatnonzero(s.where("head", "neck") & (forehead | crow | (s.y < -4)))
-    return _cache["line_texels"]
+    s = surface()
+    at = np.flatnonzero(
+        (s.where("head") & (s.y > 0.3) & (s.y < 3.0) & (s.z > -0.8))
+        | (s.where("head") & (np.abs(s.x) > 1.4) & (np.abs(s.y) < 1.0) & (s.z > -1.0))
+        | (s.where("head", "neck") & (s.y < -4) & (s.y > -5))
+    )
+    x, y, across = s.x[at], s.y[at], np.abs(s.x[at])
+    in_front = (s.z[at] > 0).astype(np.float32)
+    beside_eye = np.exp(-(((across - 2.0) / 0.3) ** 2 + ((y + 0.1) / 0.42) ** 2)) * (s.z[at] > -0.9)
+    between_brows = np.exp(-(((across - 0.2) / 0.05) ** 2) - ((y - 0.75) / 0.3) ** 2) * in_front
+    neck = np.exp(-(((y + 4.55 + 0.1 * np.cos(2 * x)) / 0.06) ** 2)) * (y < -4)
+    return at, x, y, across, regions()["forehead"][at], beside_eye, between_brows, neck
 
 
 @numba.njit(cache=True)
-def _tone(row, column, masks, weights, tiles, offsets, spots, lines, tone, gloss, out):
+def _tone(at, row, column, masks, folded, shade, weights, folds, tiles, offsets, spots, lines, tone, gloss, out):
     side = tiles.shape[1] - 1  # a power of two: & wraps around
-    regions_count = masks.shape[1] - 1
-    for i in range(len(row)):
+    warm = tone[2]
+    for m in range(len(at)):
+        i = at[m]
         pigment, blood = tone[0], tone[1]
-        for k in range(regions_count):
-            m = masks[i, k]
-            if m > 0.003:
-                pigment += weights[k, 0] * m
-                blood += weights[k, 1] * m
+        for k in range(masks.shape[1]):
+            share = masks[m, k]
+            if share > 0.003:
+                pigment += weights[k, 0] * share
+                blood += weights[k, 1] * share
+        line = lines[i]
+        for k in range(folded.shape[1]):
+            line += folds[k] * folded[m, k]
+        line = min(line, np.float32(0.6))
         r, c = row[i], column[i]
         coarse = tiles[5, (r + offsets[0, 0]) & side, (c + offsets[0, 1]) & side]
         large = tiles[4, (r + offsets[1, 0]) & side, (c + offsets[1, 1]) & side]
@@ -159,15 +175,17 @@ def _tone(row, column, masks, weights, tiles, offsets, spots, lines, tone, gloss
         red_large = tiles[4, (r + offsets[5, 0]) & side, (c + offsets[5, 1]) & side]
         red_middle = tiles[3, (r + offsets[6, 0]) & side, (c + offsets[6, 1]) & side]
         red_fine = tiles[2, (r + offsets[7, 0]) & side, (c + offsets[7, 1]) & side]
-        pigment += tone[3] * (0.030 * coarse + 0.022 * large + 0.012 * middle + 0.006 * fine + 0.004 * pores)
-        blood += tone[4] * (0.10 * red_large + 0.07 * red_middle + 0.05 * red_fine)
-        pigment = max(pigment, 0.0) + spots[r, c]
-        blood = max(blood, 0.0)
-        thin = 1.0 / (1.0 + 1.2 * pigment)  # blood shows less through pigment
-        shade = 1.0 - lines[i]
-        warm = tone[2]
-        out[i, 0] = BASE[0] * np.exp(-MELANIN[0] * pigment - BLOOD[0] * blood * thin) * shade
-        out[i, 1] = BASE[1] * np.exp(-MELANIN[1] * pigment - BLOOD[1] * blood * thin - 0.02 * warm) * (1 - 1.12 * lines[i])
-        out[i, 2] = BASE[2] * np.exp(-MELANIN[2] * pigment - BLOOD[2] * blood * thin - 0.16 * warm) * (1 - 1.2 * lines[i])
-        t_zone = masks[i, 1] + masks[i, 2] + 0.6 * masks[i, 3]
-        out[i, 3] = max(0.0, gloss[0] + gloss[1] * t_zone + 0.010 * fine)
+        uneven = np.float32(0.030) * coarse + np.float32(0.022) * large + np.float32(0.012) * middle
+        uneven += np.float32(0.006) * fine + np.float32(0.004) * pores
+        blotches = np.float32(0.10) * red_large + np.float32(0.07) * red_middle + np.float32(0.05) * red_fine
+        pigment = max(pigment + tone[3] * uneven, np.float32(0.0)) + spots[r, c]
+        blood = max(blood + tone[4] * blotches, np.float32(0.0))
+        blood /= np.float32(1.0) + np.float32(1.2) * pigment  # it shows less through pigment
+        lit = shade[m]
+        out[i, 0] = BASE[0] * np.exp(-MELANIN[0] * pigment - BLOOD[0] * blood) * lit * (np.float32(1.0) - line)
+        green = np.exp(-MELANIN[1] * pigment - BLOOD[1] * blood - np.float32(0.02) * warm)
+        out[i, 1] = BASE[1] * green * lit * (np.float32(1.0) - np.float32(1.12) * line)
+        blue = np.exp(-MELANIN[2] * pigment - BLOOD[2] * blood - np.float32(0.16) * warm)
+        out[i, 2] = BASE[2] * blue * lit * (np.float32(1.0) - np.float32(1.2) * line)
+        t_zone = masks[m, 1] + masks[m, 2] + np.float32(0.6) * masks[m, 3]
+        out[i, 3] = max(np.float32(0.0), gloss[0] + gloss[1] * t_zone + np.float32(0.010) * fine)

@@ -35,10 +35,14 @@ class Surface:
         self.x, self.y, self.z = np.ascontiguousarray(position[self.row, self.column].T)
         self.island = label[self.row, self.column]
         self.island_names = tuple(atlas.ISLANDS)
+        self._where = {}
 
     def where(self, *names):
-        """Returns the (N,) bool mask of the named islands."""
-        return np.isin(self.island, [self.island_names.index(name) for name in names])
+        """Returns the (N,) read-only bool mask of the named islands."""
+        if names not in self._where:
+            self._where[names] = np.isin(self.island, [self.island_names.index(name) for name in names])
+            self._where[names].setflags(write=False)
+        return self._where[names]
 
 
 @functools.cache
