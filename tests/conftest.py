@@ -24,9 +24,31 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def synthetic_data(tmp_path_factory):
-    """Directory of 40 rendered heads of 32 px with exact labels; shared by all tests, which only read it."""
+    """Directory of 40 rendered heads (20 people, 2 of them held out) of 32 px with exact labels; tests only read it."""
     from tfface.synthetic.dataset import synthesize
 
     return synthesize(
-        tmp_path_factory.mktemp("data") / "synthetic", count=40, image_size=32, seed=0, workers=1, progress=False
-    )
+        tmp_path_factory.mktemp("data") / "synthetic", count=40, image_size=32, seed=0, workers=1, progress=False,
+        images_per_person=2,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_settings():
+    """Values over a preset that make GANimation train in seconds: 3 warm-up and 5 adversarial steps at 16 px."""
+    return {
+        "image_size": 16, "batch_size": 2, "n_critic": 1, "steps": 8, "warmup_steps": 3, "generator_width": 2,
+        "residual_blocks": 1, "discriminator_width": 2, "discriminator_layers": 2,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, synthetic_data, tiny_settings):
+    """A finished `training.Run` of the tiny GANimation, with a checkpoint after every step; tests only read it."""
+    from tfface import training
+
+    every = {"checkpoint_every": 1, "log_every": 1, "sample_every": 4, "keep_checkpoints": 20}
+    output = tmp_path_factory.mktemp("runs") / "tiny"
+    run = training.new_run("ganimation", "smoke", tiny_settings, every, data=synthetic_data, output=output)
+    training.train(run, progress=False)
+    return run

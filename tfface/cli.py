@@ -112,17 +112,18 @@ def train(arguments):
     else:
         preset = arguments.preset or "laptop"
         run = training.new_run(arguments.model, preset, overrides, run_values, label=arguments.name, **where)
-    resume = f"{PROGRAM} train {run.model} --resume --output {shlex.quote(str(run.path))}"
     print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
     try:
         training.train(run)
-    except training.Stopped as stopped:
-        print(f"\nStopped: {stopped}\nGo on with: {resume}", file=sys.stderr)
+        finish(run)
+    except (training.Stopped, KeyboardInterrupt) as stopped:
+        print(f"\n{stopped or 'interrupted'}", file=sys.stderr)
+        print(f"Go on with: {PROGRAM} train {run.model} --resume --output {shlex.quote(str(run.path))}", file=sys.stderr)
         return 130
     except checkpoints.NonFiniteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return finish(run)
+    return 0
 
 
 def finish(run):
@@ -130,17 +131,20 @@ def finish(run):
     from tfface import evaluation
     from tfface.export import export_run
 
-    scores = evaluation.evaluate(run.path)
+    try:
+        scores = evaluation.evaluate(run.path)
+    except InputError as error:  # a small data set may hold nobody out; the run is finished all the same
+        scores = None
+        print(f"Not scored: {error}", file=sys.stderr)
     exported = export_run(run.path, export_directory(run))
     grids = sorted((run.path / "samples").glob("*.png"))
     print(f"\nSamples     {grids[-1] if grids else 'none'}")
-    print(f"Report      {run.path / 'report.html'}")
+    print(f"Report      {run.path / 'report.html' if scores else 'none'}")
     print(f"SavedModel  {exported.directory}")
-    if scores["edit"]:
+    if scores and scores["edit"]:
         edit_, copy = scores["edit"], scores["copy"]
         print(f"PSNR to the true picture {edit_['psnr']:.2f} dB (copy {copy['psnr']:.2f}), SSIM {edit_['ssim']:.4f} ({copy['ssim']:.4f})")
     print(f"Next        {PROGRAM} edit photo.jpg --run {shlex.quote(str(run.path))} --au AU12=0.8 -o smile.jpg")
-    return 0
 
 
 def evaluate(arguments):
