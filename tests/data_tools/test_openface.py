@@ -207,3 +207,21 @@ def test_real_photos_without_landmarks(real_data, tmp_path):
     assert kept[0]["action_units"][conventions.ACTION_UNITS.index("AU12")] == pytest.approx(4.14)
     assert all(r["identity"] == -1 for r in kept)
     assert [bool(r["pose"][0] > 0) for r in kept] == [False, False, True, False]  # seen in the pictures
+
+
+def test_real_clip_with_action_units_alone(real_data, tmp_path):
+    """The layout of 5 + 35 columns: tfface finds the faces and the pose, which OpenFace's own pose agrees with."""
+    with open(real_data / "openface/clip_00116/00116.csv", newline="") as file:
+        rows = [{k: v for k, v in r.items() if k} for r in csv.DictReader(file, skipinitialspace=True)][:60]
+    names = ["frame", "face_id", "timestamp", "confidence", "success", *[n for n in rows[0] if n.startswith("AU")]]
+    assert len(names) == 40
+    write_csv(tmp_path / "00116.csv", [{name: r[name] for name in names} for r in rows])
+    frames = real_data / "openface/clip_00116/frames"
+    assert run("--csv", tmp_path / "00116.csv", "--frames", frames, "-o", tmp_path / "out", "--every", 5) == 0
+    kept = list(records.open_dataset(tmp_path / "out"))
+    assert [r["source"] for r in kept] == [f"00116/{n:04d}.jpg" for n in (1, 16, 31, 46)]
+    for record in kept:
+        row = rows[int(record["source"][6:10]) - 1]
+        assert record["action_units"][0] == pytest.approx(float(row["AU01_r"]))
+        theirs = conventions.pose_from_openface(*(float(row[f"pose_R{axis}"]) for axis in "xyz"))
+        assert np.abs(np.array(record["pose"][:2]) - theirs[:2]).max() < 12
