@@ -80,7 +80,7 @@ def _masks():
 
 
 def _spots(genes):
-    """Freckles and moles as extra pigment, (SIZE, SIZE) float32."""
+    """Freckles, age spots and moles as extra pigment, (SIZE, SIZE) float32."""
     spots = np.zeros((atlas.SIZE, atlas.SIZE), np.float32)
     s = surface()
     face = s.where("head") & (s.z > -1.2) & (s.y < 2.6)
@@ -91,6 +91,11 @@ def _spots(genes):
         size = rng.uniform(0.5, 1.15, len(place))
         strength = rng.uniform(0.06, 0.24, len(place)) * (0.5 + 0.8 * genes.freckles)
         _splat(spots, s.row[place], s.column[place], size.astype(np.float32), strength.astype(np.float32))
+    if genes.wrinkles > 0.3:  # age spots
+        rng = np.random.default_rng([genes.seed, 15])
+        place = _draw_places(rng, face * (np.abs(s.x) + 0.4), int(70 * rng.uniform(0.2, 1.0) * genes.wrinkles))
+        size = rng.uniform(1.2, 3.0, len(place))
+        _splat(spots, s.row[place], s.column[place], size.astype(np.float32), rng.uniform(0.04, 0.13, len(place)).astype(np.float32))
     if genes.moles:
         rng = np.random.default_rng([genes.seed, 13])
         place = _draw_places(rng, face * (1.0 - regions()["lips"]), genes.moles)
@@ -120,7 +125,7 @@ def _lines(person, rng):
     age, base = person.skin.wrinkles, rng.uniform(0, 1, 8)
     lines = np.zeros(len(surface().x), np.float32)
     folds = np.array(
-        [0.03 + 0.34 * age * (0.6 + 0.6 * base[0]), 0.26 * age * base[1], (0.04 * base[7] + 0.26 * age) * base[2]], np.float32
+        [0.03 + 0.42 * age * (0.6 + 0.5 * base[0]), 0.36 * age * base[1], 0.04 * base[7] + 0.32 * age * (0.3 + 0.7 * base[2])], np.float32
     )
     if age > 0.08:
         at, x, y, across, forehead, beside_eye, between_brows, neck = _line_texels()
@@ -129,8 +134,8 @@ def _lines(person, rng):
         ridge = np.exp(-(((rows - np.round(rows)) / 0.11) ** 2)) * forehead
         rays = np.arctan2(y + 0.02, across - 1.5) / 0.36 + np.float32(base[6])
         crow = np.exp(-(((rays - np.round(rays)) / 0.16) ** 2)) * beside_eye
-        frown = np.float32(0.3 * base[0]) * between_brows
-        lines[at] = np.float32(age) * (0.28 * ridge + 0.34 * crow + frown + 0.25 * neck)
+        frown = np.float32(0.2 + 0.3 * base[0]) * between_brows
+        lines[at] = np.float32(age) * (0.40 * ridge + 0.46 * crow + frown + 0.32 * neck)
     return lines, folds
 
 
