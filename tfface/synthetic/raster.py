@@ -8,6 +8,8 @@ import numpy as np
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
+OUTSIDE = -1e-9  # rounding must not open a gap between triangles that share an edge
+
 
 @compiled
 def rasterize(points, triangles, two_sided, size):
@@ -42,15 +44,27 @@ def rasterize(points, triangles, two_sided, size):
         bottom = min(size - 1, int(np.floor(max(ya, yb, yc) - 0.5)))
         if right < left:
             continue
-        share = 1.0 / area
+        # Each weight is linear along a row: start + slope * x.
+        slope_a, slope_b = (yb - yc) / area, (yc - ya) / area
         for row in range(top, bottom + 1):
             y = row + 0.5
-            for column in range(left, right + 1):
-                x = column + 0.5
-                wa = ((xb - x) * (yc - y) - (xc - x) * (yb - y)) * share
-                wb = ((xc - x) * (ya - y) - (xa - x) * (yc - y)) * share
+            start_a = (xb * (yc - y) - xc * (yb - y)) / area
+            start_b = (xc * (ya - y) - xa * (yc - y)) / area
+            begin, end = left, right
+            if right - left > 8:
+                # Only columns between the leftmost and the rightmost edge at this row, with a pixel to spare.
+                low, high = np.inf, -np.inf
+                for x0, y0, x1, y1 in ((xa, ya, xb, yb), (xb, yb, xc, yc), (xc, yc, xa, ya)):
+                    if min(y0, y1) <= y <= max(y0, y1) and y0 != y1:
+                        x = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+                        low, high = min(low, x), max(high, x)
+                if low <= high:
+                    begin, end = int(max(low - 1.5, begin)), int(min(high + 0.5, end))
+            for column in range(begin, end + 1):
+                wa = start_a + slope_a * (column + 0.5)
+                wb = start_b + slope_b * (column + 0.5)
                 wc = 1.0 - wa - wb
-                if wa < 0.0 or wb < 0.0 or wc < 0.0:
+                if wa < OUTSIDE or wb < OUTSIDE or wc < OUTSIDE:
                     continue
                 near = wa * za + wb * zb + wc * zc
                 if near > nearness[row, column]:

@@ -14,14 +14,14 @@ SKY_REACH = 2.6  # dm shown to either side of the pivot
 SKY_BIAS = 0.05  # dm
 LEAST_OPEN = 0.1  # what walls reflect into hollows
 # Evenly spread over the front two thirds of the sphere: what only the back of the head sees is never shown.
-SKY_DIRECTIONS = 8
+SKY_DIRECTIONS = 6
 
 EXPOSURE = 0.82  # pale skin in full light stays below white
 WRAP = 0.3  # how far around the edge of light skin still glows, as a cosine
-SHADOW_SIZE = 256
+SHADOW_SIZE = 208
 SHADOW_REACH = 2.4
-SHADOW_BIAS = 0.03
-SHADOW_SLOPE = 0.03  # dm, about one and a half texels
+SHADOW_BIAS = 0.035
+SHADOW_SLOPE = 0.035  # dm, about one and a half texels
 
 
 @functools.cache
