@@ -2,8 +2,8 @@
 
 Network: a 29-layer residual net by Davis King (dlib, `dnn_face_recognition_ex`), weights as published with
 @vladmandic/face-api, public domain (CC0) by their author. Two pictures of one person are usually closer than 0.6, its
-author's threshold. Differentiable, so that it can also be a loss. Pixels come in as a "chip": the face turned upright and
-cut to 150 pixels with a quarter of padding.
+author's threshold. Differentiable, so that it can also be a loss. Pixels come in as a "chip": the face turned upright
+and cut to 150 pixels with a quarter of padding.
 """
 
 import functools

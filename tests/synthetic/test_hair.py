@@ -49,7 +49,8 @@ def test_hair_lies_outside_the_skull_and_off_the_face():
 
 
 def test_longer_genes_reach_lower():
-    ends = [in_units(p, drawn(p)[0])[:, 1].min() for p in (someone(length=x, curl=0.0, seed=3) for x in (0.2, 0.45, 0.9))]
+    people_of_lengths = [someone(length=length, curl=0.0, seed=3) for length in (0.2, 0.45, 0.9)]
+    ends = [in_units(person, drawn(person)[0])[:, 1].min() for person in people_of_lengths]
     assert ends[0] > ends[1] + 1 > ends[2] + 2
 
 

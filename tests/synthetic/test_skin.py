@@ -37,7 +37,8 @@ def test_undertone_moves_blue():
 
 
 def test_freckles_lie_on_the_face_and_differ_between_people():
-    plain, one, other = painted(freckles=0.0, moles=0), painted(freckles=0.8, moles=0), painted(freckles=0.8, moles=0, seed=7)
+    plain, one = painted(freckles=0.0, moles=0), painted(freckles=0.8, moles=0)
+    other = painted(freckles=0.8, moles=0, seed=7)
     s = surface()
     spots = plain[:, 1] - one[:, 1] > 0.01
     assert spots.sum() > 500 and s.where("head")[spots].all() and (s.z[spots] > -1.6).all()

@@ -1,14 +1,14 @@
 """Where each part of the base mesh lies in the one texture of a head (512 x 512).
 
-MakeHuman's UV map is made for a whole body: the face takes 6 % of it. `pack` moves the islands that a head uses into one
-square atlas in which the head island is 500 texels high, the eyes are enlarged and nothing else takes room.
+MakeHuman's UV map is made for a whole body: the face takes 6 % of it. `pack` moves the islands that a head uses into
+one square atlas in which the head island is 500 texels high, the eyes are enlarged and nothing else takes room.
 """
 
 import numpy as np
 
 SIZE = 512
 
-# name: (u0, v0, u1, v1 in MakeHuman's map), (x, y of the top left corner in the atlas, texels), texels per MakeHuman unit
+# name: (u0, v0, u1, v1 in MakeHuman's map), (x, y of the top left corner in the atlas, texels), texels per unit
 _SCALE = 740.0
 ISLANDS = {
     "head": ((0.640, 0.148, 0.995, 0.819), (4, 8), _SCALE),

@@ -86,7 +86,8 @@ def _bricks(rng, size):
 def _bokeh(rng, size):
     image = _gradient(rng, size)
     for color in _palette(rng, int(rng.integers(8, 22))):
-        centre, radius, share = rng.uniform(-0.1, 1.1, 2) * size, size * rng.uniform(0.03, 0.14) + 1, rng.uniform(0.25, 0.8)
+        centre, radius = rng.uniform(-0.1, 1.1, 2) * size, size * rng.uniform(0.03, 0.14) + 1
+        share = rng.uniform(0.25, 0.8)
         left, top = (int(max(0, c - radius - 1)) for c in centre)
         right, bottom = (int(min(size, c + radius + 2)) for c in centre)
         if right <= left or bottom <= top:
@@ -104,7 +105,8 @@ def _shelves(rng, size):
     image[...] = colors[0] * 0.5
 
     def fill(left, top, right, bottom, color):
-        image[max(0, round(top * size)) : round(bottom * size), max(0, round(left * size)) : round(right * size)] = color
+        top, left = max(0.0, top), max(0.0, left)
+        image[round(top * size) : round(bottom * size), round(left * size) : round(right * size)] = color
 
     top = -rng.uniform(0, 0.1)
     while top < 1:

@@ -75,7 +75,8 @@ def paint_beard(colors, genes):
         cover = np.clip(full * (0.7 + 0.3 * patches), 0, 1) * (0.30 + 0.30 * density) * (0.35 + 0.75 * dots)
     else:
         area = {
-            "mustache": mustache, "goatee": goatee, "van_dyke": np.maximum(mustache, goatee), "short": full, "full": full,
+            "mustache": mustache, "goatee": goatee, "van_dyke": np.maximum(mustache, goatee),
+            "short": full, "full": full,
         }[genes.style]  # fmt: skip
         edge = np.clip(area * 1.5 - 0.22 + 0.30 * patches * (area < 0.97) + 0.10 * streak, 0, 1) * (area > 1e-3)
         cover = edge * np.clip((0.62 if genes.style == "short" else 0.80) + 0.20 * density + 0.14 * streak, 0, 0.98)

@@ -8,7 +8,7 @@ from tfface.synthetic import noise
 from tfface.synthetic.regions import LIP_LINE, regions, step
 from tfface.synthetic.surface import surface
 
-IRIS_ANGLE = 0.44  # radius of an average iris as an angle at the eye's centre, radians: 11.7 mm on a 12 mm ball of MakeHuman
+IRIS_ANGLE = 0.44  # radius of an average iris as an angle at the eye's centre, radians
 
 
 def paint_lips(colors, genes, melanin):
@@ -19,7 +19,8 @@ def paint_lips(colors, genes, melanin):
     red = 0.25 + 0.55 * genes.lip_redness
     thin = 1 / (1 + 1.5 * melanin)
     own = skin * np.exp(-np.array([0.55, 1.0, 0.85]) * dark) * np.exp(-np.array([0.06, 0.85, 0.62]) * red * thin)
-    own = own * (1 + 0.05 * noise.tiles()[0][surface().row[at] % noise.TILE, surface().column[at] % noise.TILE])[:, None]
+    s = surface()
+    own = own * (1 + 0.05 * noise.tiles()[0][s.row[at] % noise.TILE, s.column[at] % noise.TILE])[:, None]
     gloss = 0.14
     if genes.lipstick:
         own = 0.14 * own + 0.86 * np.asarray(genes.lipstick_color) * (1 - 0.15 * melanin)
@@ -34,8 +35,9 @@ def paint_eyes(colors, genes):
     """Paints sclera, iris and pupil on (N, 4) `colors` in place."""
     at, veins, shade, front, angle, around = _eye_texels()
     rng = np.random.default_rng([genes.seed, 4])
-    white = np.array([0.80, 0.77, 0.74], np.float32) - np.array([0.02, 0.08, 0.15], np.float32) * np.float32(genes.sclera)
-    redness = np.array([0.01, 0.07, 0.07], np.float32) * np.float32(genes.sclera)
+    stained = np.float32(genes.sclera)
+    white = np.array([0.80, 0.77, 0.74], np.float32) - np.array([0.02, 0.08, 0.15], np.float32) * stained
+    redness = np.array([0.01, 0.07, 0.07], np.float32) * stained
     color = (white - veins[:, None] * redness) * shade[:, None]
     within = angle / np.float32(IRIS_ANGLE * genes.iris_size)
     phases = rng.uniform(0, 6.28, 4).astype(np.float32)
@@ -55,8 +57,8 @@ def paint_mouth_inside(colors, genes):
     """Paints teeth, tongue, gums and throat on (N, 4) `colors` in place."""
     at, fixed, teeth, enamel_shade = _mouth_texels()
     colors[at] = fixed
-    enamel = np.array([0.74, 0.70, 0.62], np.float32) - np.array([0.06, 0.10, 0.20], np.float32) * np.float32(genes.teeth)
-    colors[teeth, :3] = enamel * enamel_shade[:, None]
+    enamel = np.array([0.74, 0.70, 0.62]) - np.array([0.06, 0.10, 0.20]) * genes.teeth
+    colors[teeth, :3] = enamel.astype(np.float32) * enamel_shade[:, None]
     colors[teeth, 3] = 0.35
 
 
@@ -105,7 +107,7 @@ def _lip_texels():
 
 @functools.cache
 def _eye_texels():
-    """Texels of the eyeballs, veins, how lids shade them; which of those may be iris, their angle from the axis, around."""
+    """Texels of the eyeballs, veins, how lids shade them; which may be iris, their angle from the axis and around."""
     s = surface()
     at = np.flatnonzero(s.where("left_eye_front", "left_eye_back", "right_eye_front", "right_eye_back"))
     p = np.stack([np.abs(s.x[at]) - 1.0, s.y[at], s.z[at]], 1)

@@ -10,8 +10,8 @@ from tfface.synthetic.surface import eye_frame, mean_head
 SEGMENTS = 28
 # Half width and half height of a lens and how square its corners are (exponent of a superellipse), h.
 _LENS = {
-    "rectangle": (0.84, 0.47, 4.5), "round": (0.72, 0.70, 2.0), "square": (0.82, 0.62, 4.0), "aviator": (0.84, 0.68, 2.6),
-    "cat_eye": (0.86, 0.54, 3.0),
+    "rectangle": (0.84, 0.47, 4.5), "round": (0.72, 0.70, 2.0), "square": (0.82, 0.62, 4.0),
+    "aviator": (0.84, 0.68, 2.6), "cat_eye": (0.86, 0.54, 3.0),
 }  # fmt: skip
 _BELOW_EYES = 0.10  # lens centres lie a little under the pupils
 
@@ -42,12 +42,10 @@ def build(genes, neutral, opaque=False):
         if side < 0:
             rim = rim[::-1]
         if genes.rim == "full" or opaque:
-            pieces.append(shapes.tube(rim, thickness, closed=True, sides=6, flatten=1.0))
+            pieces.append(shapes.tube(rim, thickness, closed=True, sides=6))
         elif genes.rim == "half":
-            upper = np.roll(rim, -int(np.argmin(outline[:, 0])), 0)[: SEGMENTS // 2 + 2] if side > 0 else None
-            if upper is None:
-                upper = _place(np.roll(outline, -int(np.argmin(outline[:, 0])), 0)[: SEGMENTS // 2 + 2], side, centre, plane)
-            pieces.append(shapes.tube(upper, thickness, sides=6))
+            upper = outline[: SEGMENTS // 2 + 1]  # from the outer end over the top to the nose
+            pieces.append(shapes.tube(_place(upper, side, centre, plane), thickness, sides=6))
         else:
             pieces.append(shapes.tube(rim, 0.016, closed=True, sides=4))
         pieces.append(_temple(r, side, centre, half_width, half_height, plane, thickness))

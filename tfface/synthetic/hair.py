@@ -62,7 +62,7 @@ def meshes(person, neutral):
     if style in ("bald", "buzz"):
         return []
     skull = shell.Shell(neutral)
-    texture = strand_texture(person, style)
+    texture = _strand_texture(person.hair, style)
     points = _cap(person, skull, style)
     result = [shapes.mesh([shapes.grid(points, closed=True)], texture, two_sided=True)]
     if style == "tail":
@@ -72,13 +72,9 @@ def meshes(person, neutral):
     return result
 
 
-def strand_texture(person, style):
-    """Returns (256, 64, 4) float32: rows along the strands (v), columns across them (u)."""
-    return _strand_texture(person.hair, style)
-
-
 @functools.lru_cache(maxsize=64)
 def _strand_texture(genes, style):
+    """Returns (64, 256, 4) float32: rows along the strands (v), columns across them (u)."""
     rng = np.random.default_rng([genes.seed, 6])
     shift = rng.integers(0, noise.TILE, 2)
     streak = np.roll(noise.strands(), shift, (0, 1)).T[:64]  # v, u
@@ -150,7 +146,8 @@ def _cap(person, skull, style):
     azimuth, edge = _edge(_recession(person))
     hang = np.zeros(STRANDS)
     if style in ("bob", "long", "wavy"):
-        length = (0.9 + 5.2 * np.clip((genes.length - 0.36) / 0.64, 0, 1)) if style != "bob" else 1.6 + 4.0 * (genes.length - 0.36)
+        longer = genes.length - 0.36
+        length = 1.6 + 4.0 * longer if style == "bob" else 0.9 + 5.2 * np.clip(longer / 0.64, 0, 1)
         beside = step(0.85, 1.25, np.abs(azimuth))  # strands over the forehead end there
         hang = (length + 1.2) * beside
     elif style == "curly":
@@ -159,16 +156,18 @@ def _cap(person, skull, style):
     lock = _smooth_ring(rng, 5)
     hang = hang * (1 + 0.05 * jitter + 0.05 * lock)
     # Where each strand starts: a line from the forehead to the crown, off-centre by the parting gene.
-    side = 0.55 * genes.parting * (0.0 if style in ("short", "curly", "tail") and abs(genes.parting) < 0.7 else 1.0)
+    from_crown = style in ("short", "curly", "tail")
+    side = 0.0 if from_crown and abs(genes.parting) < 0.7 else 0.55 * genes.parting
     back = (1 - np.cos(azimuth)) / 2
     front_edge = edge[STRANDS // 2]
     crown_y = -0.35
-    start_y = (front_edge * 0.96) * (1 - back) + crown_y * back if style not in ("short", "curly", "tail") else crown_y + 0 * back
+    start_y = crown_y if from_crown else (front_edge * 0.96) * (1 - back) + crown_y * back
+    start_y = np.broadcast_to(start_y, STRANDS)
     start_x = side * (1 - 0.5 * back)
     end_x, end_y = np.sin(azimuth) * edge, np.cos(azimuth) * edge
     skull_nodes = NODES // 2 + 1 if np.max(hang) > 0.3 else NODES
     t = np.linspace(0, 1, skull_nodes)[None]
-    x = start_x[:, None] * (1 - t) + end_x[:, None] * t if np.ndim(start_x) else start_x * (1 - t) + end_x[:, None] * t
+    x = start_x[:, None] * (1 - t) + end_x[:, None] * t
     y = start_y[:, None] * (1 - t) + end_y[:, None] * t
     low, middle, rim = (v * (0.55 + 0.9 * genes.volume) for v in _LIFT[style])
     if np.max(hang) > 0.3:  # long enough to fall over the ears, not through them
@@ -253,7 +252,8 @@ def _tail(person, skull):
     root = skull.at(np.array(0.0), np.array(high), 0.25)
     if genes.length < 0.62 or rng.uniform() < 0.4:
         size = (0.75 + 0.35 * genes.volume) * skull.unit
-        return [shapes.ellipsoid(root + np.array([0, 0.25, -0.2]) * skull.unit, np.diag([size, size * 0.9, size * 0.85]))]
+        centre = root + np.array([0, 0.25, -0.2]) * skull.unit
+        return [shapes.ellipsoid(centre, np.diag([size, size * 0.9, size * 0.85]))]
     t = np.linspace(0, 1, 10)
     reach = 2.5 + 3.0 * genes.length
     side = rng.choice([-1.0, 1.0]) * rng.uniform(0.2, 1.4)

@@ -38,6 +38,8 @@ def is_mouth_open(action_units):
 def labels(scene):
     """Returns int8 (40,) in CelebA's order: 1, 0, or -1 where the picture does not settle it."""
     known = dict(rules.complete(scene.identity, scene.attributes))
+    if scene.occluder and scene.occluder.kind == "sunglasses":
+        known["Eyeglasses"] = conventions.UNKNOWN  # seen on the face, but they come and go with the occluder
     known["Smiling"] = is_smiling(scene.action_units)
     known["Mouth_Slightly_Open"] = is_mouth_open(scene.action_units)
     return np.array([known.get(name, conventions.UNKNOWN) for name in conventions.ATTRIBUTES], np.int8)

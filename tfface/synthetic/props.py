@@ -28,7 +28,7 @@ def _in_head(pieces, skull):
 
 
 def _hand(rng, person, skull):
-    """A palm with four fingers and a thumb over a cheek, the mouth, an eye or the chin; somebody's skin, maybe not his."""
+    """A palm with four fingers and a thumb over a cheek, the mouth, an eye or the chin, in anybody's skin colour."""
     spot = np.array([[1.3, -1.4, 1.0], [0.2, -2.4, 1.4], [1.0, 0.1, 0.9], [0.5, -3.4, 1.2]])[rng.integers(4)]
     side = rng.choice([-1.0, 1.0])
     centre = spot * [side, 1, 1] + rng.normal(0, 0.15, 3) * [1, 1, 0] + [0, 0, 0.45]
@@ -39,7 +39,8 @@ def _hand(rng, person, skull):
     for k in range(4):
         x = (k - 1.5) * 0.44
         length = (1.45, 1.7, 1.6, 1.25)[k] * rng.uniform(0.9, 1.05)
-        path = [centre + frame[0] * x * (1 + 0.12 * t) + frame[1] * (0.1 + length * t) - frame[2] * 0.28 * t * t for t in np.linspace(0, 1, 6)]
+        t = np.linspace(0, 1, 6)[:, None]
+        path = centre + frame[0] * x * (1 + 0.12 * t) + frame[1] * (0.1 + length * t) - frame[2] * 0.28 * t * t
         pieces.append(shapes.tube(path, np.array([0.24, 0.23, 0.21, 0.21, 0.19, 0.10]), sides=8, up=frame[2]))
     thumb = [centre - frame[1] * (0.7 - 0.8 * t) + side * frame[0] * (0.7 + 0.55 * t) for t in np.linspace(0, 1, 5)]
     pieces.append(shapes.tube(thumb, np.array([0.28, 0.26, 0.24, 0.22, 0.12]), sides=8, up=frame[2]))
@@ -60,7 +61,8 @@ def _mask(rng, person, skull):
     face = skull.at(np.sin(azimuth) * angle, np.cos(azimuth) * angle)
     away = face - skull.centre
     distance = np.linalg.norm(away, axis=-1)
-    points = skull.centre + away / distance[..., None] * (_stretched(distance) + (0.14 + pleats) * skull.unit)[..., None]
+    reach = _stretched(distance) + (0.14 + pleats) * skull.unit
+    points = skull.centre + away * (reach / distance)[..., None]
     cloth = [(0.30, 0.55, 0.68), (0.75, 0.77, 0.78), (0.02, 0.02, 0.025), _color(rng)][rng.integers(4)]
     return [shapes.mesh([shapes.grid(points[:, ::-1])], shapes.flat(cloth, 0.03), two_sided=True)]
 
@@ -71,7 +73,8 @@ def _scarf(rng, person, skull):
     t = np.linspace(0, 2 * np.pi, rows, endpoint=False)
     top = rng.uniform(-2.7, -1.0)
     v = np.linspace(0, 1, columns)
-    height = top + (-5.6 - top) * v[None] + 0.12 * np.sin(5 * t)[:, None] * v[None] + 0.25 * np.cos(t)[:, None] * (1 - v[None])
+    height = top + (-5.6 - top) * v[None]
+    height = height + 0.12 * np.sin(5 * t)[:, None] * v[None] + 0.25 * np.cos(t)[:, None] * (1 - v[None])
     bulge = 1 + 0.16 * np.sin(np.pi * v)[None] + 0.05 * np.sin(9 * v + 3 * np.sin(t)[:, None])
     x = 2.35 * np.sin(t)[:, None] * bulge
     z = -1.9 + (3.35 * np.where(np.cos(t) > 0, 1.0, 0.75) * np.cos(t))[:, None] * bulge

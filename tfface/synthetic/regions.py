@@ -1,4 +1,4 @@
-"""Soft regions of the face on the texture: what is lip, cheek, beard area, scalp. Fixed by the average head, not by people.
+"""Soft regions of the face on the texture: what is lip, cheek, beard area, scalp. Alike for all people.
 
 All are (N,) float32 in 0..1 over the texels of `surface.surface()`, unless said otherwise; lengths in h as there.
 """
@@ -57,7 +57,8 @@ def regions():
     head, neck = s.where("head"), s.where("neck")
     front = step(-0.6, 0.2, z) * head
     lip_top, lip_bottom = np.interp(across, _LIP_X, _LIP_TOP), np.interp(across, _LIP_X, _LIP_BOTTOM)
-    lips = step(-0.035, 0.035, lip_top - y) * step(-0.04, 0.04, y - lip_bottom) * step(0.86, 0.78, across) * (z > 0.3) * head
+    lips = step(-0.035, 0.035, lip_top - y) * step(-0.04, 0.04, y - lip_bottom)
+    lips = lips * step(0.86, 0.78, across) * (z > 0.3) * head
     out = {
         "head": (head | neck).astype(np.float32),
         "lips": lips,
@@ -115,8 +116,8 @@ def scalp_depth():
 def hairline_depth(x, y, z):
     """How far inside the average hairline points of the average head lie, in h, about; negative on the face and neck.
 
-    The line runs over the forehead at y = 2.5, comes down at the temples and before the ear as a sideburn, rounds the ear
-    and crosses the nape at y = -2.1.
+    The line runs over the forehead at y = 2.5, comes down at the temples and before the ear as a sideburn, rounds the
+    ear and crosses the nape at y = -2.1.
     """
     across = np.abs(x)
     forehead = y - 2.5 + 0.35 * np.clip(across - 1.3, 0, None) - 0.15 * _bump((across, 1.25, 0.4))

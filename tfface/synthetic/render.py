@@ -51,7 +51,8 @@ def render(scene, image_size=128, supersample=2):
     """
     person = people.person(scene.identity, scene.attributes)
     geometry = head.deform(person.shape, scene.action_units)
-    worn = _worn(scene.identity, scene.attributes)
+    instead = scene.occluder is not None and scene.occluder.kind == "sunglasses"  # nobody wears two pairs
+    worn = _worn(scene.identity, scene.attributes, not instead)
     before = []
     if scene.occluder:
         before = props.occluder(scene.occluder.kind, scene.occluder.seed, person, geometry.neutral)
@@ -90,12 +91,12 @@ def face_mesh(person, geometry):
 
 
 @functools.lru_cache(maxsize=24)
-def _worn(identity, attributes):
+def _worn(identity, attributes, with_glasses):
     """Shirt, hair and glasses: kept for the last two dozen people, whose pictures usually follow one another."""
     person = people.person(identity, attributes)
     neutral = head.neutral(person.shape)
     worn = [*clothes.meshes(identity, neutral), *hair.meshes(person, neutral)]
-    return tuple(worn + glasses.meshes(person, neutral) if person.glasses.worn else worn)
+    return tuple(worn + glasses.meshes(person, neutral) if person.glasses.worn and with_glasses else worn)
 
 
 class _Model:

@@ -36,7 +36,8 @@ def grid(points, closed=False):
     rows, columns = points.shape[:2]
     i, j = np.meshgrid(np.arange(rows if closed else rows - 1), np.arange(columns - 1), indexing="ij")
     a, b = i * columns + j, (i + 1) % rows * columns + j
-    triangles = np.concatenate([np.stack([a, b, b + 1], -1).reshape(-1, 3), np.stack([a, b + 1, a + 1], -1).reshape(-1, 3)])
+    halves = np.stack([a, b, b + 1], -1), np.stack([a, b + 1, a + 1], -1)
+    triangles = np.concatenate([half.reshape(-1, 3) for half in halves])
     u, v = np.meshgrid(np.arange(rows) / max(rows - 1, 1), np.arange(columns) / (columns - 1), indexing="ij")
     return points.reshape(-1, 3), triangles, np.stack([u, v], -1).reshape(-1, 2)
 

@@ -1,8 +1,8 @@
 """The head without its ears as a surface over directions, on which hair is combed and masks are laid.
 
-Directions are seen from the middle of the skull and laid out flat around "up": the map point of a direction is its angle
-from up times (sin, cos) of its azimuth, azimuth 0 forward and positive toward +x. The crown is the map's centre, the
-forehead lies above it at (0, 1), the chin at (0, 2.5) radians; the neck has no place.
+Directions are seen from the middle of the skull and laid out flat around "up": the map point of a direction is its
+angle from up times (sin, cos) of its azimuth, azimuth 0 forward and positive toward +x. The crown is the map's centre,
+the forehead lies above it at (0, 1), the chin at (0, 2.5) radians; the neck has no place.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Bare skin: colour from pigment and blood, and everything that makes one skin differ from another.
 
 Colour follows the two-chromophore view of skin (Tsumura et al. 1999, "Independent-component analysis of skin color
-image"): the logarithm of albedo is a base minus melanin and hemoglobin amounts times their absorbances. Every layer adds
-to one of the two maps, so that freckles are brown and flushed cheeks red on any skin.
+image"): the logarithm of albedo is a base minus melanin and hemoglobin amounts times their absorbances. Every layer
+adds to one of the two maps, so that freckles are brown and flushed cheeks red on any skin.
 """
 
 import functools
@@ -60,7 +60,8 @@ def paint(person):
     gloss = np.array([0.05 + 0.16 * genes.shine, 0.10 * genes.shine], np.float32)
     out = np.zeros((len(s.x), 4), np.float32)
     at, masks, folded, shade = _masks()
-    _tone(at, s.row, s.column, masks, folded, shade, weights, folds, noise.tiles(), offsets, spots, lines, tone, gloss, out)
+    tiles = noise.tiles()
+    _tone(at, s.row, s.column, masks, folded, shade, weights, folds, tiles, offsets, spots, lines, tone, gloss, out)
     return out
 
 
@@ -95,7 +96,8 @@ def _spots(genes):
         rng = np.random.default_rng([genes.seed, 15])
         place = _draw_places(rng, face * (np.abs(s.x) + 0.4), int(70 * rng.uniform(0.2, 1.0) * genes.wrinkles))
         size = rng.uniform(1.2, 3.0, len(place))
-        _splat(spots, s.row[place], s.column[place], size.astype(np.float32), rng.uniform(0.04, 0.13, len(place)).astype(np.float32))
+        strength = rng.uniform(0.04, 0.13, len(place))
+        _splat(spots, s.row[place], s.column[place], size.astype(np.float32), strength.astype(np.float32))
     if genes.moles:
         rng = np.random.default_rng([genes.seed, 13])
         place = _draw_places(rng, face * (1.0 - regions()["lips"]), genes.moles)
@@ -124,9 +126,9 @@ def _lines(person, rng):
     """How dark wrinkles are: (N,) float32 of forehead lines, crow's feet and neck, and weights (F,) of the folds."""
     age, base = person.skin.wrinkles, rng.uniform(0, 1, 8)
     lines = np.zeros(len(surface().x), np.float32)
-    folds = np.array(
-        [0.03 + 0.42 * age * (0.6 + 0.5 * base[0]), 0.36 * age * base[1], 0.04 * base[7] + 0.32 * age * (0.3 + 0.7 * base[2])], np.float32
-    )
+    beside_nose = 0.03 + 0.42 * age * (0.6 + 0.5 * base[0])
+    below_eyes = 0.04 * base[7] + 0.32 * age * (0.3 + 0.7 * base[2])
+    folds = np.array([beside_nose, 0.36 * age * base[1], below_eyes], np.float32)  # in the order of _FOLDS
     if age > 0.08:
         at, x, y, across, forehead, beside_eye, between_brows, neck = _line_texels()
         wave = 0.07 * np.sin(2.1 * x + np.float32(6 * base[3])) + 0.05 * np.sin(4.7 * x + np.float32(9 * base[4]))

@@ -2,7 +2,7 @@
 
 A texture painted by these positions follows the vertices: a person's lips stay on the lips whatever the head's shape.
 Lengths are in units of half the distance between the eye centres ("h"), the origin lies between the eyes, axes as in
-`conventions`; on the average head the lip line is at y = -2.34, the chin at -3.9, the crown at 3.7, the ears at x = 2.6.
+`conventions`; on the average head the lip line is at y = -2.34, the chin at -3.9, the crown at 3.7, an ear at x = 2.6.
 """
 
 import functools
