@@ -1,6 +1,7 @@
 """Blocks that two or more papers share. All of them are NHWC and serialisable."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 _PACKAGE = "tfface"
@@ -115,3 +116,57 @@ class Downsample(keras.layers.Conv2D):
         for key in ("kernel_size", "strides", "padding"):
             del config[key]
         return config
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class WideConvolution(keras.layers.Conv2D):
+    """A convolution of stride 1 with a wide odd kernel and few channels, as at a generator's two ends.
+
+    On CPUs it runs on 2x2 blocks of pixels as channels: a kernel of about half the width on four times the channels on
+    both sides, which computes the same sum. That doubles the products, but native kernels for 3 or 4 channels leave the
+    processor idle, most of all backward (`python -m benchmarks.convolutions`). The kernel keeps its shape.
+    """
+
+    block = 2
+    most_channels = 16  # on the narrower side; above it the native kernel is the faster one
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        kwargs.update(strides=1, padding="same")
+        super().__init__(filters, kernel_size, **kwargs)
+
+    def convolution_op(self, inputs, kernel):
+        height, width, channels = inputs.shape[1:]
+        even = height and width and not (height % self.block or width % self.block)
+        if not even or min(channels, self.filters) > self.most_channels or tf.config.list_physical_devices("GPU"):
+            return super().convolution_op(inputs, kernel)
+        taps = tf.constant(block_taps(kernel.shape[0], self.block), kernel.dtype)
+        # Rows first, then columns: (tap, in row, tap, in column, channel, out row, out column, filter).
+        wide = tf.einsum("airk,kmcf->airmcf", taps, kernel)
+        wide = tf.einsum("bjsm,airmcf->abijcrsf", taps, wide)
+        square = self.block * self.block
+        wide = tf.reshape(wide, [taps.shape[0], taps.shape[0], square * channels, square * self.filters])
+        blocks = tf.nn.conv2d(tf.nn.space_to_depth(inputs, self.block), wide, 1, "SAME")
+        return tf.nn.depth_to_space(blocks, self.block)
+
+    def get_config(self):
+        config = super().get_config()
+        for key in ("strides", "padding"):
+            del config[key]
+        return config
+
+
+def block_taps(size, block):
+    """Returns which tap of an odd kernel joins a pixel of an input block to one of an output block.
+
+    Returns:
+        (2 n + 1, block, block, size) of 0 and 1: offset of the input block, pixel in it, pixel in the output block, tap.
+    """
+    reach = -(-(size // 2) // block)
+    taps = np.zeros((2 * reach + 1, block, block, size), np.float32)
+    for offset in range(-reach, reach + 1):
+        for source in range(block):
+            for target in range(block):
+                tap = block * offset + source - target + size // 2
+                if 0 <= tap < size:
+                    taps[offset + reach, source, target, tap] = 1
+    return taps

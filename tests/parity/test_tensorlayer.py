@@ -67,6 +67,9 @@ def slides_discriminator():
     return tl.models.Model(inputs=source, outputs=[realism, units])
 
 
+HEADS = {"color": ("heads", slice(0, 3)), "attention_logits": ("heads", slice(3, 4))}
+
+
 def randomize(network, random):
     """Gives weights that keep features near the size of 1, so that errors are measured against something."""
     for layer in network.layers:
@@ -83,9 +86,11 @@ def copy_weights(ours, slides, random):
     """Gives the slides' network our weights; biases that only it has are random before a normalisation, else zero."""
     for layer in slides.all_layers:
         if isinstance(layer, (tl.layers.Conv2d, tl.layers.DeConv2d)):
-            source = ours.get_layer(layer.name)
+            # Our color and attention heads are the first three channels and the last of one convolution.
+            name, channels = HEADS.get(layer.name, (layer.name, slice(None)))
+            source = ours.get_layer(name)
             kernel, *biases = layer.all_weights
-            kernel.assign(source.kernel)
+            kernel.assign(source.kernel[..., channels])
             for bias in biases:
                 removed = isinstance(layer, tl.layers.DeConv2d)
                 absent = random.normal(0, 1, bias.shape) if removed else np.zeros(bias.shape)

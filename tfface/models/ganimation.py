@@ -31,7 +31,7 @@ from tfface import losses
 from tfface.config import setting
 from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
-from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization
+from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization, WideConvolution
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -43,6 +43,7 @@ class GANimationConfig(ModelConfig):
 
     generator_width: int = setting(64, "channels of the generator's first convolution")
     residual_blocks: int = setting(6, "residual blocks of the generator")
+    edge_kernel: int = setting(7, "width of the generator's first and last kernels, odd")
     discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
     discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer where the size asks for it")
     conditioning: str = setting("concat", "how action units enter the generator", ("concat", "film"))
@@ -112,7 +113,9 @@ class Generator(keras.Model):
         attention: (batch, size, size, 1) in 0-1; 1 keeps the input.
     """
 
-    def __init__(self, image_size=128, width=64, residual_blocks=6, conditioning="concat", attention_bias=0.0, **kwargs):
+    def __init__(
+        self, image_size=128, width=64, residual_blocks=6, conditioning="concat", attention_bias=0.0, edge_kernel=7, **kwargs
+    ):  # fmt: skip
         image = keras.Input((image_size, image_size, 3), name="image")
         action_units = keras.Input((len(ACTION_UNITS),), name="action_units")
         film = conditioning == "film"
@@ -123,21 +126,22 @@ class Generator(keras.Model):
                 x = FeatureModulation(name=f"{name}_film")(x, action_units)
             return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
-        def convolve(x, filters, size, name):
+        def convolve(x, filters, name):
             return layers.Conv2D(
-                filters, size, padding="same", use_bias=False, kernel_initializer=weights_init(), name=name
+                filters, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), name=name
             )(x)
 
         x = image if film else ConcatenateCondition(name="condition")(image, action_units)
-        x = normalize(convolve(x, width, 7, "stem"), "stem", modulate=False)
+        x = WideConvolution(width, edge_kernel, use_bias=False, kernel_initializer=weights_init(), name="stem")(x)
+        x = normalize(x, "stem", modulate=False)
         for factor in (2, 4):
             name = f"down{factor}"
             x = Downsample(factor * width, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
             x = normalize(x, name, modulate=False)
         for block in range(residual_blocks):
             name = f"residual{block + 1}"
-            y = normalize(convolve(x, 4 * width, 3, f"{name}a"), f"{name}a")
-            y = normalize(convolve(y, 4 * width, 3, f"{name}b"), f"{name}b", activate=False, modulate=False)
+            y = normalize(convolve(x, 4 * width, f"{name}a"), f"{name}a")
+            y = normalize(convolve(y, 4 * width, f"{name}b"), f"{name}b", activate=False, modulate=False)
             x = layers.Add(name=name)([x, y])
         for factor in (2, 1):
             name = f"up{factor}"
@@ -145,11 +149,13 @@ class Generator(keras.Model):
                 factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(), name=name
             )(x)
             x = normalize(x, name)
-        # The heads blend in float32: a blend in bfloat16 would dither the kept picture.
-        head = dict(padding="same", kernel_initializer=weights_init(), dtype="float32")
-        color = layers.Conv2D(3, 7, use_bias=False, activation="tanh", name="color", **head)(x)
-        logits = layers.Conv2D(1, 7, use_bias=False, name="attention_logits", **head)(x)
-        attention = Shift(attention_bias, name="attention", dtype="float32")(logits)
+        # Both heads in one convolution: three channels of color, one of attention. They blend in float32, because a
+        # blend in bfloat16 would dither the kept picture.
+        heads = WideConvolution(
+            4, edge_kernel, use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="heads"
+        )(x)
+        color = layers.Activation("tanh", dtype="float32", name="color")(heads[..., :3])
+        attention = Shift(attention_bias, dtype="float32", name="attention")(heads[..., 3:])
         output = Blend(name="blend", dtype="float32")(image, color, attention)
         super().__init__(
             inputs={"image": image, "action_units": action_units},
@@ -158,7 +164,7 @@ class Generator(keras.Model):
         )
         self._settings = dict(
             image_size=image_size, width=width, residual_blocks=residual_blocks, conditioning=conditioning,
-            attention_bias=attention_bias,
+            attention_bias=attention_bias, edge_kernel=edge_kernel,
         )  # fmt: skip
 
     def get_config(self):
@@ -264,7 +270,7 @@ class GANimation(FaceModel):
         def generator(name):
             return Generator(
                 config.image_size, config.generator_width, config.residual_blocks, config.conditioning,
-                config.attention_bias, name=name,
+                config.attention_bias, config.edge_kernel, name=name,
             )  # fmt: skip
 
         self.generator = generator("generator")
