@@ -1,12 +1,14 @@
-"""Strided 4x4 convolutions on this machine: TensorFlow's kernel against the matrix product over patches.
+"""The networks' own convolutions on this machine: each as the native kernel and as the product or blocks it may run as.
 
-Prints a markdown table for the discriminator's layers; `tfface.layers.Downsample.largest_product` is read off it: the
-product is worth it where its ratio is above 1. The two ways take turns, so that a machine that slows down slows both.
+Prints a markdown table of GANimation's layers; `largest_product` of `tfface.layers.Downsample` and `most_channels` of
+`WideConvolution` are read off it: the other way is worth it where its ratio is above 1. The two ways take turns, so
+that a machine that slows down slows both.
 
     python -m benchmarks.convolutions [--preset paper laptop] [--batch N] [--rounds N]
 """
 
 import argparse
+import dataclasses
 import os
 import time
 
@@ -16,32 +18,53 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from tfface.layers import Downsample  # noqa: E402
+from tfface.layers import Downsample, WideConvolution  # noqa: E402
 from tfface.models.ganimation import GANimationConfig  # noqa: E402
 
-WAYS = {"native": 0, "product": 10**9}  # of `largest_product`
+LIMITS = {Downsample: "largest_product", WideConvolution: "most_channels"}
+WAYS = {"native": 0, "other": 10**9}  # of these limits
 BATCHES = {"paper": 4}  # the paper's 25 is for a GPU; other presets have their own
 WARM_UP = 2
 
 
-def layer_shapes(preset):
-    """Yields (size of the input, its channels, filters) of the discriminator's layers, and the preset's batch."""
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One layer of one preset: its class, what it is made with, and the shape of its input."""
+
+    preset: str
+    kind: type
+    arguments: tuple
+    shape: tuple
+
+    def layer(self):
+        layer = self.kind(*self.arguments)
+        layer.build(self.shape)
+        return layer
+
+
+def cases(preset, batch=None):
+    """Returns the discriminator's strided convolutions and the generator's first and last one."""
     config = GANimationConfig.from_preset(preset)
-    size, channels = config.image_size, 3
+    batch = batch or BATCHES.get(preset, config.batch_size)
+    size, channels, found = config.image_size, 3, []
     for layer in range(config.discriminator_layers):
         filters = config.discriminator_width * 2**layer
-        yield size, channels, filters, BATCHES.get(preset, config.batch_size)
+        found.append(Case(preset, Downsample, (filters,), (batch, size, size, channels)))
         size, channels = size // 2, filters
+    size, width, kernel = config.image_size, config.generator_width, config.edge_kernel
+    first = 3 if config.conditioning == "film" else 20
+    found.append(Case(preset, WideConvolution, (width, kernel), (batch, size, size, first)))
+    found.append(Case(preset, WideConvolution, (4, kernel), (batch, size, size, width)))
+    return found
 
 
-def compiled(largest_product, size, channels, filters, batch):
+def compiled(case, limit):
     """Returns graph functions without arguments: forward and backward, double backward as in a gradient penalty."""
-    layer = Downsample(filters)
-    layer.largest_product = largest_product
-    layer.build((batch, size, size, channels))
+    layer = case.layer()
+    setattr(layer, LIMITS[case.kind], limit)
     random = np.random.default_rng(0)
     layer.kernel.assign(random.normal(0, 0.02, layer.kernel.shape))
-    x = tf.constant(random.normal(size=(batch, size, size, channels)), tf.float32)
+    x = tf.constant(random.normal(size=case.shape), tf.float32)
 
     @tf.function
     def backward():
@@ -69,9 +92,9 @@ def milliseconds(function):
     return 1e3 * (time.perf_counter() - start)
 
 
-def measure(shape, rounds, bar):
-    """Returns {way: (backward, double backward)} for one layer, each the median of `rounds` alternating calls."""
-    functions = {way: compiled(product, *shape) for way, product in WAYS.items()}
+def measure(case, rounds, bar):
+    """Returns {way: (backward, double backward)}, each the median of `rounds` alternating calls."""
+    functions = {way: compiled(case, limit) for way, limit in WAYS.items()}
     times = {way: ([], []) for way in WAYS}
     for number in range(WARM_UP + rounds):
         for way, pair in functions.items():
@@ -83,14 +106,24 @@ def measure(shape, rounds, bar):
     return {way: tuple(float(np.median(seen)) for seen in pair) for way, pair in times.items()}
 
 
-def row(preset, shape, times):
-    size, channels, filters, batch = shape
-    (native, native_double), (product, product_double) = times["native"], times["product"]
-    chosen = "product" if (size // 2) ** 2 <= Downsample.largest_product else "native"
+def takes(case):
+    """Returns which way the layer chooses by itself."""
+    layer = case.layer()
+    step = tf.function(layer).get_concrete_function(tf.TensorSpec(case.shape))
+    others = {"ExtractImagePatches": "product", "SpaceToDepth": "blocks"}
+    kinds = {operation.type for operation in step.graph.get_operations()}
+    return next((way for kind, way in others.items() if kind in kinds), "native")
+
+
+def row(case, times):
+    (native, native_double), (other, other_double) = times["native"], times["other"]
+    batch, size, _, channels = case.shape
+    kernel = case.layer().kernel.shape
     return (
-        f"| {preset} | {batch} x {size} x {size} x {channels} -> {filters} | {(size // 2) ** 2}"
-        f" | {native:.1f} / {native_double:.1f} | {product:.1f} / {product_double:.1f}"
-        f" | {native / product:.2f} / {native_double / product_double:.2f} | {chosen} |"
+        f"| {case.preset} | {case.kind.__name__} {kernel[0]} x {kernel[1]}"
+        f" | {batch} x {size} x {size} x {channels} -> {kernel[-1]}"
+        f" | {native:.1f} / {native_double:.1f} | {other:.1f} / {other_double:.1f}"
+        f" | {native / other:.2f} / {native_double / other_double:.2f} | {takes(case)} |"
     )
 
 
@@ -101,16 +134,12 @@ def main(arguments=None):
     parser.add_argument("--batch", type=int, help="pictures (default: 4 for paper, else the preset's)")
     parser.add_argument("--rounds", type=int, default=10, help="alternating calls measured (default: 10)")
     options = parser.parse_args(arguments)
-    shapes = [
-        (preset, (*shape, options.batch or batch))
-        for preset in options.preset
-        for *shape, batch in layer_shapes(preset)
-    ]
-    print("| preset | layer | output pixels | native ms | product ms | native / product | Downsample takes |")
+    chosen = [case for preset in options.preset for case in cases(preset, options.batch)]
+    print("| preset | layer | input -> filters | native ms | other ms | native / other | the layer takes |")
     print("|---|---|---|---|---|---|---|")
-    with tqdm(total=len(shapes) * (WARM_UP + options.rounds), leave=False) as bar:
-        for preset, shape in shapes:
-            bar.write(row(preset, shape, measure(shape, options.rounds, bar)))
+    with tqdm(total=len(chosen) * (WARM_UP + options.rounds), leave=False) as bar:
+        for case in chosen:
+            bar.write(row(case, measure(case, options.rounds, bar)))
     print("\nMilliseconds are forward + backward / double backward.")
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization
+from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization, WideConvolution
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +181,48 @@ def test_downsample_takes_any_size_when_it_is_unknown():
     assert step(normal(1, 8, 6, 3)).shape == (1, 4, 3, 2)
 
 
+# -- WideConvolution ---------------------------------------------------------------------------------------------------
+
+
+def wide(most_channels, filters, size, shape):
+    layer = WideConvolution(filters, size)
+    layer.most_channels = most_channels
+    layer.build(shape)
+    return layer
+
+
+@pytest.mark.parametrize("most_channels", [EXACT, NATIVE])
+@pytest.mark.parametrize(
+    ("shape", "filters", "size"),
+    [((2, 8, 12, 3), 5, 7), ((1, 6, 6, 4), 2, 3), ((2, 4, 4, 2), 3, 5), ((1, 6, 8, 1), 1, 9)],
+)
+def test_wide_convolution_is_keras_convolution(most_channels, shape, filters, size):
+    layer = wide(most_channels, filters, size, shape)
+    reference = keras.layers.Conv2D(filters, size, padding="same")
+    reference.build(shape)
+    assert layer.kernel.shape == reference.kernel.shape == (size, size, shape[-1], filters)
+    layer.set_weights([normal(*layer.kernel.shape, seed=1), normal(filters, seed=2)])
+    reference.set_weights(layer.get_weights())
+    x = normal(*shape)
+    for a, b in zip(values_and_gradients(layer, x), values_and_gradients(reference, x), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3)])
+def test_wide_convolution_of_an_odd_picture(shape):
+    layer = wide(EXACT, 2, 5, shape)
+    assert layer(normal(*shape)).shape == (*shape[:3], 2)
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU always takes the native kernel")
+@pytest.mark.parametrize(("channels", "filters", "blocks"), [(3, 64, True), (64, 4, True), (64, 64, False)])
+def test_wide_convolution_chooses_by_channels(channels, filters, blocks):
+    layer = WideConvolution(filters, 7)
+    layer.build((None, 16, 16, channels))
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, 16, 16, channels))).graph
+    assert ("SpaceToDepth" in {op.type for op in graph.get_operations()}) == blocks
+
+
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +233,7 @@ def test_layers_survive_a_file(tmp_path):
     x = InstanceNormalization(epsilon=1e-3)(x)
     x = FeatureModulation()(x, condition)
     x = InstanceNormalization(affine=False)(x)
+    x = WideConvolution(3, 5)(x)
     model = keras.Model([image, condition], x)
     model.save(tmp_path / "layers.keras")
     loaded = keras.models.load_model(tmp_path / "layers.keras")

@@ -1,15 +1,30 @@
+from tqdm import tqdm
+
 from benchmarks import convolutions
-from tfface.models.ganimation import GANimationConfig
+from tfface.models.ganimation import Discriminator, GANimationConfig, Generator
 
 
-def test_prints_a_row_a_layer(capsys):
-    convolutions.main(["--preset", "smoke", "--batch", "1", "--rounds", "1"])
-    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + GANimationConfig.from_preset("smoke").discriminator_layers
-    assert table[2].startswith("| smoke | 1 x 64 x 64 x 3 -> 16 | 1024 |") and table[2].endswith("| native |")
-    assert table[-1].endswith("| product |")
+def test_a_row_of_the_table():
+    case = convolutions.cases("smoke", batch=1)[4]
+    with tqdm(disable=True) as bar:
+        line = convolutions.row(case, convolutions.measure(case, 1, bar))
+    assert line.startswith("| smoke | Downsample 4 x 4 | 1 x 4 x 4 x 128 -> 256 |") and line.endswith("| product |")
+    assert convolutions.takes(convolutions.cases("smoke")[0]) == "native"
 
 
-def test_layers_are_the_discriminators():
-    shapes = list(convolutions.layer_shapes("paper"))
-    assert shapes[0] == (128, 3, 64, 4) and shapes[-1] == (4, 1024, 2048, 4)
+def test_layers_are_the_networks():
+    config = GANimationConfig.from_preset("smoke")
+    discriminator = Discriminator(config.image_size, config.discriminator_width, config.discriminator_layers)
+    generator = Generator(
+        config.image_size,
+        config.generator_width,
+        config.residual_blocks,
+        config.conditioning,
+        edge_kernel=config.edge_kernel,
+    )
+    names = [(discriminator, f"down{number + 1}") for number in range(config.discriminator_layers)]
+    names += [(generator, "stem"), (generator, "heads")]
+    for case, (network, name) in zip(convolutions.cases("smoke"), names, strict=True):
+        layer = network.get_layer(name)
+        assert type(layer) is case.kind
+        assert (layer.input.shape[1:], layer.kernel.shape) == (case.shape[1:], case.layer().kernel.shape)
