@@ -106,7 +106,8 @@ def _scale(batch):
     """Returns the batch with its pictures in the range that models take."""
     out = dict(batch)
     for key, value in batch.items():
-        if (name := key.removeprefix("target_")) in PICTURES:
+        name = key.removeprefix("target_")
+        if name in PICTURES:
             value = tf.cast(value, tf.float32)
             out[key] = value / 127.5 - 1.0 if name == "image" else value / 255.0
     return out
