@@ -35,8 +35,19 @@ def test_scores_are_those_of_each_picture_against_its_truth(trained_run, scored)
 
 
 def test_a_held_out_picture_is_its_own_truth(trained_run):
-    for person in samples.held_out_people(training.open_data(trained_run.data), 9, 32):
+    people = [p for size in (16, 32) for p in samples.held_out_people(training.open_data(trained_run.data), 9, size)]
+    assert [len(person.image) for person in people] == [16, 16, 32, 32]
+    for person in people:
         np.testing.assert_array_equal(person.truth(person.action_units), person.image)
+
+
+def test_people_whose_scenes_render_differently_have_no_truth(trained_run, tmp_path):
+    with RecordWriter(tmp_path / "old", image_size=32, total=40) as writer:
+        for record in training.open_data(trained_run.data).records():
+            writer.write(record | {"image": 255 - record["image"]})
+    with pytest.warns(UserWarning, match="2 of 2 held-out pictures were rendered by another version"):
+        people = samples.held_out_people(training.open_data(tmp_path / "old"), 9, 16)
+    assert [person.truth(person.action_units) for person in people] == [None, None]
 
 
 def test_the_report_is_one_file_with_pictures(scored):

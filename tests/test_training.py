@@ -18,6 +18,8 @@ def test_a_run_directory_holds_everything(trained_run, tiny_settings):
     assert [line["step"] for line in lines] == list(range(1, steps + 1))
     assert [line["phase"] for line in lines] == ["warmup"] * 3 + ["adversarial"] * 5
     assert {"d_loss", "g_loss", "attention_mean", "images_per_second"} <= set(lines[-1])
+    rate = trained_run.settings.learning_rate
+    assert lines[3]["g_learning_rate"] == pytest.approx(rate) and 0 < lines[6]["g_learning_rate"] < rate
     assert [step for step, _ in checkpoints.found(trained_run.path / "checkpoints")] == list(range(1, steps + 1))
     assert sorted(p.name for p in (trained_run.path / "samples").iterdir()) == [f"step-00000{s}.png" for s in (0, 4, 8)]
     assert list((trained_run.path / "logs").glob("events.*"))

@@ -60,6 +60,7 @@ class StopOnSignal(StepCallback):
 
     def _ask(self, number, frame):
         self.asked = True
+        os.write(2, b"\nStopping after this step; once more stops at once and loses what is not saved yet\n")
         signal.signal(number, signal.default_int_handler)
 
 
@@ -118,20 +119,21 @@ class MetricsLog(StepCallback):
     def __init__(self, run, every, total_steps, events):
         super().__init__()
         self.path, self.every, self.total_steps, self.events = run / "metrics.jsonl", every, total_steps, events
-        self.means, self.since = Means(), None
+        self.means, self.seconds = Means(), 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.since is None:
-            self.since = time.monotonic()
+        self.began = time.monotonic()
 
     def on_step(self, step, logs):
+        self.seconds += time.monotonic() - self.began  # of train steps alone, without samples and checkpoints
         self.means.add(logs)
         if step % self.every and step != self.total_steps:
             return
-        steps, seconds = self.means.count, time.monotonic() - self.since
+        steps = self.means.count
         line = {"step": step, "phase": self.model.phase_at(step - 1)[0], "steps": steps} | self.means.take()
-        line["images_per_second"] = steps * self.model.examples_per_step / max(seconds, 1e-9)
-        self.since = time.monotonic()
+        line |= learning_rates(self.model)
+        line["images_per_second"] = steps * self.model.examples_per_step / max(self.seconds, 1e-9)
+        self.seconds = 0.0
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()
@@ -140,6 +142,15 @@ class MetricsLog(StepCallback):
             if isinstance(value, float):
                 self.events.scalar(name, value, step)
         self.events.flush()
+
+
+def learning_rates(model):
+    """Returns the present learning rate of each of the model's optimizers: ``g_learning_rate`` of ``g_optimizer``, ..."""
+    return {
+        name.replace("optimizer", "learning_rate"): float(optimizer.learning_rate)
+        for name, optimizer in sorted(vars(model).items())
+        if isinstance(optimizer, keras.optimizers.Optimizer)
+    }
 
 
 def truncate_metrics(path, step):

@@ -81,10 +81,11 @@ def load(model, path):
     """Loads one weights file; a variable that it does not restore is an error, not a remark."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
     except (ValueError, KeyError, UserWarning) as error:
-        raise InputError(f"{path}: does not fit this model ({str(error).splitlines()[0]})") from error
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(f"{path}: does not fit this model; other settings or another version made it ({reason})") from error
 
 
 def discard_after(directory, step):

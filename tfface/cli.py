@@ -198,5 +198,6 @@ def print_settings(cls):
         if field.name == "preset":
             continue
         presets = [f"{name} {values[field.name]}" for name, values in cls.PRESETS.items() if field.name in values]
-        said = ", ".join([f"default {field.default}", *presets])
+        default = f"{field.default:.4g}" if isinstance(field.default, float) else field.default
+        said = ", ".join([f"default {default}", *presets])
         print(f"{field.name:<22} {config.type_name(kinds[field.name]):<6} {field.metadata.get('help', '')} ({said})")

@@ -4,6 +4,7 @@ Where a record holds its scene, the true answer is the same scene rendered with 
 """
 
 import dataclasses
+import warnings
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ ASKED = (
     ("AU04 frown", {"AU04": 1.0}),
     ("other's AUs", None),
 )
+SAME = 0.5  # grey levels of mean difference that rounding on another processor may make
 LABEL_WIDTH, TITLE_HEIGHT, GAP = 64, 18, 2
 EMPTY = 235  # grey of a cell with nothing to show
 SMALLEST = 96  # titles need this much room, so smaller pictures are enlarged by a whole number
@@ -34,12 +36,14 @@ class Person:
         image: (S, S, 3) uint8 RGB.
         action_units: (17,) float32 in 0-1.
         scene: what renders it again, or None for a photo.
+        rendered_size: side of the record's picture in pixels, which `image` was resized from.
         source: file name or scene number, for captions.
     """
 
     image: np.ndarray
     action_units: np.ndarray
     scene: object
+    rendered_size: int
     source: str
 
     def asked(self, change, other):
@@ -58,14 +62,19 @@ class Person:
         from tfface.synthetic.render import render
 
         asked = tuple(float(unit) * MAX_INTENSITY for unit in action_units)
-        return render(dataclasses.replace(self.scene, action_units=asked), image_size=len(self.image)).image
+        scene = dataclasses.replace(self.scene, action_units=asked)
+        return _resized(render(scene, image_size=self.rendered_size).image, len(self.image))
 
 
 def held_out_people(dataset, count, image_size):
-    """Returns up to `count` held-out `Person`s with known action units, one picture each, in the data set's order."""
+    """Returns up to `count` held-out `Person`s with known action units, one picture each, in the data set's order.
+
+    A person whose scene no longer renders to the record's picture (another version of tfface made it) counts as a photo,
+    with a warning: the true answers would be those of somebody else.
+    """
     from tfface.synthetic.scene import Scene
 
-    people, seen = [], set()
+    people, seen, outdated = [], set(), 0
     for record in dataset.records("test"):
         if len(people) == count:
             break
@@ -74,13 +83,27 @@ def held_out_people(dataset, count, image_size):
             continue
         if identity >= 0:
             seen.add(identity)
-        image = record["image"]
-        if image.shape[0] != image_size:
-            image = cv2.resize(image, (image_size, image_size), interpolation=cv2.INTER_AREA)
         units = (record["action_units"] / MAX_INTENSITY).astype(np.float32)
         scene = Scene.from_json(record["scene"]) if record["scene"] else None
-        people.append(Person(image, units, scene, str(record["source"])))
+        image = _resized(record["image"], image_size)
+        person = Person(image, units, scene, len(record["image"]), str(record["source"]))
+        if scene and np.abs(person.truth(units).astype(np.int16) - image).mean() > SAME:
+            outdated += 1
+            person = dataclasses.replace(person, scene=None)
+        people.append(person)
+    if outdated:
+        warnings.warn(
+            f"{dataset.directory}: {outdated} of {len(people)} held-out pictures were rendered by another version, so their"
+            " edits have no true answers; render the data set again",
+            stacklevel=2,
+        )
     return people
+
+
+def _resized(image, size):
+    if len(image) == size:
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if size < len(image) else cv2.INTER_CUBIC)
 
 
 def edit(model, people, action_units, batch=16):

@@ -12,6 +12,8 @@ import hashlib
 import platform
 from pathlib import Path
 
+from tqdm import tqdm
+
 from tfface import checkpoints, config
 from tfface.errors import InputError
 
@@ -107,7 +109,7 @@ def build_model(run, jit):
     return model
 
 
-def new_run(name, preset, overrides, run_values, *, data=None, output=None, label=None, say=print):
+def new_run(name, preset, overrides, run_values, *, data=None, output=None, label=None, say=tqdm.write):
     """Makes the run directory (and, without `data`, the synthetic data set) of a new run.
 
     Args:
@@ -223,7 +225,7 @@ def render_data(settings, seed, root, say):
     return directory
 
 
-def train(run, say=print, progress=True):
+def train(run, say=tqdm.write, progress=True):
     """Trains the model of a run from where its newest checkpoint stands to the end and returns it.
 
     Raises:
