@@ -26,7 +26,7 @@ SHAPES = ("head", "eyes", "nose", "mouth", "chin", "cheek", "forehead", "eyebrow
 
 
 def read_mesh(text):
-    """Returns vertices (V, 3), texture coordinates (T, 2), quads of vertices and of coordinates, and each quad's group."""
+    """Returns vertices (V, 3), texture coordinates (T, 2), quads of both, and each quad's group."""
     vertices, coordinates, quads, quads_uv, groups, group = [], [], [], [], [], None
     for line in text.splitlines():
         kind, *rest = line.split() or [""]

@@ -1,7 +1,4 @@
-"""Draws docs/action_units.png: each of the 17 action units at 0, 2.5 and 5 on two people.
-
-    python scripts/sheet_action_units.py
-"""
+"""Draws docs/action_units.png: each of the 17 action units at 0, 2.5 and 5 on two people."""
 
 import argparse
 import pathlib

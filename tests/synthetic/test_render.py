@@ -91,7 +91,9 @@ def test_background_changes_only_what_is_not_head():
     changed = change(one, other) > 0
     inside = one.mask > 0
     for _ in range(2):  # mixed pixels of the outline
-        inside = inside & np.roll(inside, 1, 0) & np.roll(inside, -1, 0) & np.roll(inside, 1, 1) & np.roll(inside, -1, 1)
+        inside = (
+            inside & np.roll(inside, 1, 0) & np.roll(inside, -1, 0) & np.roll(inside, 1, 1) & np.roll(inside, -1, 1)
+        )
     assert changed[inside].mean() < 0.002  # a gap between locks of hair can be narrower than a pixel
     assert changed[one.mask == 0].mean() > 0.9
 
@@ -114,11 +116,14 @@ def test_another_identity_is_another_face_in_the_same_place():
 
 
 @pytest.mark.parametrize(
-    ("pose", "axis", "sign"), [(Pose(yaw=25), 0, 1), (Pose(yaw=-25), 0, -1), (Pose(pitch=15), 1, 1), (Pose(pitch=-15), 1, -1)]
+    ("pose", "axis", "sign"),
+    [(Pose(yaw=25), 0, 1), (Pose(yaw=-25), 0, -1), (Pose(pitch=15), 1, 1), (Pose(pitch=-15), 1, -1)],
 )
 def test_signs_of_yaw_and_pitch(pose, axis, sign):
     view = Scene(12, camera=camera.centred())
-    moved = render(dataclasses.replace(view, pose=pose), SIZE).landmarks[30, axis] - render(view, SIZE).landmarks[30, axis]
+    moved = (
+        render(dataclasses.replace(view, pose=pose), SIZE).landmarks[30, axis] - render(view, SIZE).landmarks[30, axis]
+    )
     assert sign * moved > 3
 
 
@@ -144,7 +149,9 @@ def test_light_from_above_shades_the_neck_and_light_from_below_does_not():
 
 
 def test_a_far_side_is_hidden_and_the_near_one_seen():
-    turned = render(Scene(12, attributes=attributes.complete(12, PLAIN), pose=Pose(yaw=80), camera=camera.centred()), SIZE)
+    turned = render(
+        Scene(12, attributes=attributes.complete(12, PLAIN), pose=Pose(yaw=80), camera=camera.centred()), SIZE
+    )
     # The nose points to the image's right, so that the person's right side, image left, faces the camera.
     assert turned.landmarks_visible[[36, 37, 40, 41, 31]].all()
     assert not turned.landmarks_visible[[42, 43, 44, 45, 46, 47, 13, 14, 15]].any()

@@ -27,8 +27,8 @@ def project(vertices, centre, pose, camera):
     """Projects (V, 3) rest-space vertices.
 
     Returns:
-        points (V, 2) in the unit picture, turned (V, 3) vertices in dm about the pivot (camera axes), distance (V,) from
-        the camera in dm along its axis.
+        points (V, 2) in the unit picture, turned (V, 3) vertices in dm about the pivot (camera axes), distance (V,)
+        from the camera in dm along its axis.
     """
     turned = (vertices - centre) @ conventions.rotation_matrix(pose.yaw, pose.pitch, pose.roll).T
     far = BOX / 2 / np.tan(np.deg2rad(camera.field_of_view) / 2)

@@ -9,7 +9,7 @@ from tfface.synthetic.genes import gene_rng
 
 COLUMNS = 48
 LIFT = 0.05  # dm off the skin
-# Rings of the sheet on the base mesh, dm: (half width, half depth, middle's z, corners' exponent). The first is the collar.
+# Rings of the sheet on the base mesh, dm: half width, half depth, middle's z, corners' exponent.
 _COLLAR = (0.66, 0.60, 0.18, 2.0)
 _SHOULDERS = (1.62, 0.66, 0.12, 2.6)
 _HEM = (1.85, 0.85, 0.15, 2.6)

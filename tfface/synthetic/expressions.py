@@ -39,7 +39,7 @@ _TARGETS = {
     "AU45": {},
 }  # fmt: skip
 
-# AU: (centre on the base mesh, radius, offset), all in dm, of the person's left side; the right one is its mirror image.
+# AU: (centre on the base mesh, radius, offset), all in dm, of the person's left side; the right one mirrors it.
 _BUMPS = {
     "AU06": [((0.44, 6.96, 1.38), 0.20, (0.015, 0.04, 0.05))],
     "AU09": [((0.13, 6.97, 1.50), 0.10, (0.0, 0.035, 0.012))],

@@ -118,10 +118,9 @@ class Template:
         """Moves `vertices` (5495, 3) in place by a mapping of target names to weights."""
         used = [(self._number(name), weight) for name, weight in weights.items() if weight]
         if used:
-            numbers, amounts = zip(*used, strict=True)
-            raster.add_offsets(
-                vertices, self._start, self._index, self._offset, np.array(numbers, np.int32), np.array(amounts, np.float32)
-            )
+            numbers, amounts = (np.array(values) for values in zip(*used, strict=True))
+            amounts = amounts.astype(np.float32)
+            raster.add_offsets(vertices, self._start, self._index, self._offset, numbers, amounts)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """The 68 iBUG 300-W points of a synthetic face, in that order: point 36 is the outer corner of the eye at image left.
 
-All are fixed vertices of the mesh, which makes them exact and comparable across people, expressions and poses. The jaw
-(0-16) is the line seen in a frontal picture; on a turned head it stays on the bone and is hidden on the far side, unlike
+All are fixed vertices of the mesh, which makes them exact and comparable across people, expressions and poses. The
+jaw (0-16) is the line seen in a frontal picture; on a turned head it stays on the bone and is hidden on the far side, unlike
 hand-made 2D labels that slide along the visible outline. The inner lip points (60-67) lie on the seam between lip and
 mouth, upper and lower ones meet when the mouth is closed.
 """
@@ -12,9 +12,9 @@ import numpy as np
 VERTICES = np.array(
     [
         867, 868, 869, 912, 895, 893, 891, 921, 747, 3113, 3083, 3085, 3087, 3104, 3064, 3063, 3062,
-        225, 224, 222, 223, 208, 2473, 2487, 2486, 2488, 2489,
-        133, 131, 201, 294, 358, 314, 317, 2567, 2609,
-        1063, 1057, 1073, 1079, 1070, 1067, 3261, 3255, 3239, 3245, 3249, 3252,
+        225, 224, 231, 223, 208, 2473, 2487, 2494, 2488, 2489,
+        133, 131, 201, 294, 286, 313, 312, 2566, 2545,
+        1063, 1057, 1073, 1156, 1070, 1067, 3312, 3255, 3239, 3245, 3249, 3252,
         369, 410, 450, 455, 2700, 2660, 2619, 2690, 2729, 496, 484, 440,
         436, 1835, 520, 3997, 2686, 2755, 523, 518,
     ]

@@ -99,7 +99,7 @@ def vertex_normals(vertices, triangles):
 
 @compiled
 def add_offsets(vertices, start, index, offset, numbers, amounts):
-    """Adds sparse targets to `vertices` (V, 3) in place: target `numbers[k]`, rows start[n]:start[n + 1], by `amounts[k]`."""
+    """Adds sparse targets to `vertices` (V, 3) in place: number n, rows start[n]:start[n + 1], by its amount."""
     for k in range(numbers.shape[0]):
         amount = amounts[k]
         for i in range(start[numbers[k]], start[numbers[k] + 1]):

@@ -6,8 +6,21 @@ import functools
 import numpy as np
 
 from tfface import conventions
-from tfface.synthetic import appearance, background, camera, clothes, glasses, hair, head, landmarks, people, props
-from tfface.synthetic import raster, shading, wrinkles
+from tfface.synthetic import (
+    appearance,
+    background,
+    camera,
+    clothes,
+    glasses,
+    hair,
+    head,
+    landmarks,
+    people,
+    props,
+    raster,
+    shading,
+    wrinkles,
+)
 
 _EYES = ("helper-l-eye", "helper-r-eye")
 _BRIGHTEST, _STEPS = 2.0, 32768

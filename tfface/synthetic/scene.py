@@ -177,7 +177,7 @@ class Scene:
 
     @classmethod
     def from_json(cls, text):
-        """Reads what `to_json` wrote. Raises InputError that names the key which is unknown, missing or out of range."""
+        """Reads what `to_json` wrote. Raises InputError that names a key unknown, missing or out of range."""
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:

@@ -26,7 +26,7 @@ SHADOW_SLOPE = 0.035  # dm, about one and a half texels
 
 @functools.cache
 def _sky():
-    """Returns SKY_DIRECTIONS unit vectors on a Fibonacci spiral about +z, each with the rotation that looks along it."""
+    """Returns SKY_DIRECTIONS unit vectors on a Fibonacci spiral about +z, each with its `look_along` rotation."""
     k = np.arange(SKY_DIRECTIONS)
     z = 1 - 1.3 * (k + 0.5) / SKY_DIRECTIONS
     angle = k * np.pi * (3 - np.sqrt(5)) + 0.5
@@ -43,7 +43,7 @@ def look_along(direction):
 
 
 def depth_view(turned, triangles, two_sided, rotation, size, reach):
-    """Returns (V, 3) points (column, row, height) of vertices seen along z after `rotation`, and (size, size) heights."""
+    """Returns (V, 3) points (column, row, height) of vertices seen after `rotation`, and (size, size) heights."""
     points = turned @ rotation.T
     points[:, 0] = (points[:, 0] / reach + 1) * size / 2
     points[:, 1] = (1 - points[:, 1] / reach) * size / 2
@@ -65,7 +65,7 @@ def openness(vertices, vertex_normals, triangles, two_sided, count):
 
 @compiled
 def lit_share(heights, column, row, height, bias):
-    """Share of a height map's 3x3 texels around a point that do not stand in its light, as a smooth (quadratic) blend."""
+    """Share of a height map's 3x3 texels around a point that leave it in the light, in a smooth (quadratic) blend."""
     size = heights.shape[0]
     c0, r0 = int(np.floor(column)), int(np.floor(row))
     x, y = column - c0 - 0.5, row - r0 - 0.5
