@@ -1,6 +1,7 @@
 """What all tests share: a quiet TensorFlow, real pictures where there are any, one small rendered data set."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# A script that starts the tests in the background makes them deaf to Ctrl-C, and every command they start inherits that;
+# tests that interrupt a command could not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
