@@ -1,9 +1,10 @@
 """The 68 iBUG 300-W points of a synthetic face, in that order: point 36 is the outer corner of the eye at image left.
 
-All are fixed vertices of the mesh, which makes them exact and comparable across people, expressions and poses. The
-jaw (0-16) is the line seen in a frontal picture; on a turned head it stays on the bone and is hidden on the far side, unlike
-hand-made 2D labels that slide along the visible outline. The inner lip points (60-67) lie on the seam between lip and
-mouth, upper and lower ones meet when the mouth is closed.
+All are fixed vertices of the mesh, which makes them exact and comparable across people, expressions and poses; points
+17-67 were chosen to lie where `faces.Landmarker` finds them on frontal renderings, so that photos and renderings are
+aligned alike. The jaw (0-16) is the line seen in a frontal picture; on a turned head it stays on the bone and is hidden
+on the far side, unlike hand-made 2D labels that slide along the visible outline. Upper and lower points of the inner
+lips (60-67) meet when the mouth is closed.
 """
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy as np
 VERTICES = np.array(
     [
         867, 868, 869, 912, 895, 893, 891, 921, 747, 3113, 3083, 3085, 3087, 3104, 3064, 3063, 3062,
-        225, 224, 231, 223, 208, 2473, 2487, 2494, 2488, 2489,
+        225, 224, 222, 223, 208, 2473, 2487, 2486, 2488, 2489,
         133, 131, 201, 294, 286, 313, 312, 2566, 2545,
         1063, 1057, 1073, 1156, 1070, 1067, 3312, 3255, 3239, 3245, 3249, 3252,
-        369, 410, 450, 455, 2700, 2660, 2619, 2690, 2729, 496, 484, 440,
+        1456, 410, 450, 455, 2700, 2660, 3635, 2656, 2735, 496, 490, 406,
         436, 1835, 520, 3997, 2686, 2755, 523, 518,
     ]
 )  # fmt: skip
