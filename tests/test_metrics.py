@@ -27,7 +27,12 @@ def test_psnr_and_ssim_agree_with_scikit_image(pictures):
     assert metrics.psnr(picture, truth) == pytest.approx(peak_signal_noise_ratio(truth, picture, data_range=255))
     channels = [
         structural_similarity(
-            picture[..., c], truth[..., c], data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+            picture[..., c],
+            truth[..., c],
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
         )
         for c in range(3)
     ]

@@ -1,4 +1,4 @@
-"""Runs killed at random moments and resumed end with the very weights, numbers and pictures of one that was left alone."""
+"""Runs killed at random moments and resumed end with the weights, numbers and pictures of one that was left alone."""
 
 import json
 import os

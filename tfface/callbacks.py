@@ -145,7 +145,7 @@ class MetricsLog(StepCallback):
 
 
 def learning_rates(model):
-    """Returns the present learning rate of each of the model's optimizers: ``g_learning_rate`` of ``g_optimizer``, ..."""
+    """Returns the present rate of each of the model's optimizers: ``g_learning_rate`` of ``g_optimizer``, and so on."""
     return {
         name.replace("optimizer", "learning_rate"): float(optimizer.learning_rate)
         for name, optimizer in sorted(vars(model).items())
@@ -154,7 +154,7 @@ def learning_rates(model):
 
 
 def truncate_metrics(path, step):
-    """Drops the lines of metrics.jsonl after `step`, and a half-written last line, so that a resumed run repeats none."""
+    """Drops the lines of metrics.jsonl after `step` and a half-written last line; a resumed run then repeats none."""
     if not path.exists():
         return
     kept = []
@@ -170,7 +170,7 @@ def truncate_metrics(path, step):
 
 
 class SampleGrid(StepCallback):
-    """Writes the grid to samples/step-NNNNNN.png and TensorBoard: before the first step, every `every`, and at the end."""
+    """Writes the grid to samples/step-NNNNNN.png and TensorBoard: before the first step, every `every`, at the end."""
 
     def __init__(self, run, grid, every, total_steps, events):
         super().__init__()
@@ -208,8 +208,8 @@ class AttentionWatch(StepCallback):
     """Warns, once per direction, when the attention mask has been saturated for a while: then nothing is learned."""
 
     ADVICE = {
-        "high": "keeps the input everywhere, so nothing is edited: raise lambda_cond or lambda_mask, or lower lambda_edit",
-        "low": "replaces the whole picture, so the person is lost: raise lambda_edit or lambda_cyc, or lower lambda_mask",
+        "high": "keeps the input, so nothing is edited: raise lambda_cond or lambda_mask, or lower lambda_edit",
+        "low": "replaces everything, so the person is lost: raise lambda_edit or lambda_cyc, or lower lambda_mask",
     }
 
     def __init__(self, say, patience):

@@ -1,4 +1,4 @@
-"""Checkpoints: one file holds everything (weights, averages, optimizers, step) and says by its name what it should hash to.
+"""Checkpoints: one file holds everything (weights, averages, optimizers, step), and its name says what it hashes to.
 
 A file is written beside its place, flushed to the disk and renamed, so a checkpoint that exists is complete; its name
 carries the step and the start of its SHA-256, so a damaged one is noticed and the one before it is used. It is an
@@ -30,7 +30,7 @@ class NonFiniteError(RuntimeError):
 
 
 def found(directory):
-    """Returns ``[(step, path), ...]`` of the checkpoints in a directory, oldest first; their content is not looked at."""
+    """Returns ``[(step, path), ...]`` of the checkpoints in a directory, oldest first, whatever their content."""
     matches = [(NAME.fullmatch(path.name), path) for path in Path(directory).glob("step-*.weights.h5")]
     return sorted((int(match[1]), path) for match, path in matches if match)
 
@@ -63,13 +63,17 @@ def save(model, directory, keep):
 def restore(model, directory):
     """Loads the newest undamaged checkpoint of a directory into the model and returns its step.
 
-    Damaged files are passed over with a warning. Raises InputError when none is left or the newest belongs to a model of
-    other shapes.
+    Damaged files are passed over with a warning.
+
+    Raises:
+        InputError: no checkpoint is left, or the newest belongs to a model of other shapes.
     """
     checkpoints = found(directory)
     for _, path in reversed(checkpoints):
         if _digest(path) != NAME.fullmatch(path.name)[2]:
-            warnings.warn(f"{path} is damaged (its content does not match its name); using the one before it", stacklevel=2)
+            warnings.warn(
+                f"{path} is damaged (its content does not match its name); using the one before it", stacklevel=2
+            )
             continue
         load(model, path)
         return int(model.step)
@@ -85,7 +89,9 @@ def load(model, path):
             model.load_weights(path)
     except (ValueError, KeyError, UserWarning) as error:
         reason = str(error).splitlines()[0][:120]
-        raise InputError(f"{path}: does not fit this model; other settings or another version made it ({reason})") from error
+        raise InputError(
+            f"{path}: does not fit this model; other settings or another version made it ({reason})"
+        ) from error
 
 
 def discard_after(directory, step):

@@ -76,7 +76,9 @@ def build_parser():
     sub.add_argument("--data", metavar="DIR", help="data set made by a data_tools command")
     sub.add_argument("--output", metavar="RUN", help="run directory (default: runs/MODEL-DATE-TIME)")
     sub.add_argument("--name", help="appended to the name of the default run directory")
-    sub.add_argument("--resume", action="store_true", help="go on with --output RUN, or with the newest run of the model")
+    sub.add_argument(
+        "--resume", action="store_true", help="go on with --output RUN, or with the newest run of the model"
+    )
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help=f"a setting of the model ({PROGRAM} info MODEL)"
     )
@@ -118,7 +120,9 @@ def train(arguments):
         finish(run)
     except (training.Stopped, KeyboardInterrupt) as stopped:
         print(f"\n{stopped or 'interrupted'}", file=sys.stderr)
-        print(f"Go on with: {PROGRAM} train {run.model} --resume --output {shlex.quote(str(run.path))}", file=sys.stderr)
+        print(
+            f"Go on with: {PROGRAM} train {run.model} --resume --output {shlex.quote(str(run.path))}", file=sys.stderr
+        )
         return 130
     except checkpoints.NonFiniteError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -143,7 +147,8 @@ def finish(run):
     print(f"SavedModel  {exported.directory}")
     if scores and scores["edit"]:
         edit_, copy = scores["edit"], scores["copy"]
-        print(f"PSNR to the true picture {edit_['psnr']:.2f} dB (copy {copy['psnr']:.2f}), SSIM {edit_['ssim']:.4f} ({copy['ssim']:.4f})")
+        print(f"PSNR        {edit_['psnr']:.2f} dB to the true pictures; of the unedited ones {copy['psnr']:.2f} dB")
+        print(f"SSIM        {edit_['ssim']:.4f}; of the unedited ones {copy['ssim']:.4f}")
     print(f"Next        {PROGRAM} edit photo.jpg --run {shlex.quote(str(run.path))} --au AU12=0.8 -o smile.jpg")
 
 
@@ -157,7 +162,9 @@ def evaluate(arguments):
     scores = evaluation.evaluate(arguments.run, data=arguments.data, output=arguments.output, limit=limit)
     for kind in ("edit", "copy"):
         values = scores[kind]
-        print(f"{kind}: PSNR {values['psnr']:.2f} dB, SSIM {values['ssim']:.4f}" if values else f"{kind}: no true picture")
+        print(
+            f"{kind}: PSNR {values['psnr']:.2f} dB, SSIM {values['ssim']:.4f}" if values else f"{kind}: no true picture"
+        )
     return 0
 
 
@@ -168,7 +175,7 @@ def export(arguments):
 
     output = arguments.output or export_directory(training.open_run(arguments.run))
     exported = export_run(arguments.run, output)
-    print(f"{exported.directory}: {exported.size / 1e6:.1f} MB, differs by {exported.max_error:.1e} from the model in memory")
+    print(f"{exported.directory}: {exported.size / 1e6:.1f} MB, off the model in memory by {exported.max_error:.1e}")
     return 0
 
 

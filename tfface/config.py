@@ -1,8 +1,8 @@
 """Settings: one dataclass field is one setting, read from flags, from ``--set key=value`` and from ``config.json``.
 
-A model's settings are its ``Config`` dataclass; the settings every run has are `RunSettings`. Values are checked against
-the field's type wherever they come from, and a name that does not exist is an error that offers the nearest one. No
-TensorFlow is imported here.
+A model's settings are its ``Config`` dataclass; the settings every run has are `RunSettings`. Values are checked
+against the field's type wherever they come from, and a name that does not exist is an error that offers the nearest
+one. No TensorFlow is imported here.
 """
 
 import argparse
@@ -46,7 +46,9 @@ class RunSettings:
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)}: must not be negative")
         if self.keep_checkpoints < 2:
-            raise InputError(f"keep_checkpoints={self.keep_checkpoints}: at least 2, so that a damaged one can be replaced")
+            raise InputError(
+                f"keep_checkpoints={self.keep_checkpoints}: at least 2, so that a damaged one can be replaced"
+            )
 
 
 # Settings that change what is learned: a resumed run must keep them. The others may differ from one start to the next.
@@ -76,7 +78,7 @@ def type_name(kind):
 
 
 def check_value(name, value, kind):
-    """Returns `value` as `kind` (an int is accepted where a float is meant, a list where a tuple is); else InputError."""
+    """Returns `value` as `kind` (an int may stand where a float is meant, a list where a tuple is); else InputError."""
     if _is_optional(kind):
         return None if value is None else check_value(name, value, _inner(kind))
     if typing.get_origin(kind) is tuple:
@@ -98,7 +100,7 @@ def check_value(name, value, kind):
 
 
 def parse_value(name, text, kind):
-    """Returns what `text` from the command line says, as `kind`; tuples are comma-separated, bools true/false/on/off."""
+    """Returns what `text` says, as `kind`; tuples are comma-separated, bools true/false or on/off."""
     wrong = InputError(f"{name}={text!r}: expected {type_name(kind)}")
     if _is_optional(kind):
         return None if text.lower() == "none" else parse_value(name, text, _inner(kind))
@@ -155,7 +157,7 @@ def parse_assignments(assignments, cls):
 
 
 def from_preset(cls, preset, overrides):
-    """Returns ``cls`` (which has a field `preset`) with ``cls.PRESETS[preset]`` and, over it, the checked `overrides`."""
+    """Returns `cls`, which has a field `preset`, with that preset's values and, over them, the checked `overrides`."""
     if preset not in cls.PRESETS:
         raise InputError(f"unknown preset {preset!r}{nearest(preset, cls.PRESETS)}")
     if "preset" in overrides:
@@ -194,7 +196,9 @@ def add_flags(parser, cls):
 def flag_values(arguments, cls):
     """Returns the checked values of those flags of `cls` that were given on the command line."""
     given = {name: kind for name, kind in field_types(cls).items() if hasattr(arguments, name)}
-    values = {name: parse_value("--" + name.replace("_", "-"), getattr(arguments, name), kind) for name, kind in given.items()}
+    values = {
+        name: parse_value("--" + name.replace("_", "-"), getattr(arguments, name), kind) for name, kind in given.items()
+    }
     return check_values(cls, values)
 
 

@@ -29,8 +29,8 @@ def evaluate(run_directory, *, data=None, output=None, limit=PEOPLE, progress=Tr
         progress: whether to show a progress bar.
 
     Returns:
-        The content of metrics.json: ``edit`` and ``copy`` hold mean ``psnr`` (dB) and ``ssim`` against the true picture,
-        null where there is none; ``copy`` is the unedited picture.
+        The content of metrics.json: ``edit`` and ``copy`` (the unedited picture) hold mean ``psnr`` (dB) and ``ssim``
+        against the true picture, None where there is none.
     """
     run = training.open_run(run_directory)
     output = Path(output) if output else run.path
@@ -77,7 +77,13 @@ def _cases(model, people, progress):
 
 
 def _case(title, person, image, truth):
-    case = {"title": title, "source": person.source, "pictures": [person.image, image, truth], "edit": None, "copy": None}
+    case = {
+        "title": title,
+        "source": person.source,
+        "pictures": [person.image, image, truth],
+        "edit": None,
+        "copy": None,
+    }
     if truth is not None:
         for kind, picture in (("edit", image), ("copy", person.image)):
             case[kind] = {"psnr": metrics.psnr(picture, truth), "ssim": metrics.ssim(picture, truth)}
@@ -93,7 +99,7 @@ def _mean_scores(cases, kind):
 
 
 def _gallery(cases):
-    """Returns ``[(caption, case), ...]``: the best, the median and the worst by how much the edit gains over the copy."""
+    """Returns ``[(caption, case), ...]``: best, median and worst by how much the edit gains over the copy."""
     known = [case for case in cases if case["edit"] and math.isfinite(case["copy"]["psnr"])]
     ranked = sorted(known, key=lambda case: case["edit"]["psnr"] - case["copy"]["psnr"], reverse=True)
     if not ranked:

@@ -1,6 +1,6 @@
-"""TensorBoard event files written with TensorFlow alone: ``tf.summary.scalar`` and ``image`` need TensorBoard installed.
+"""TensorBoard event files by TensorFlow alone: ``tf.summary.scalar`` and ``image`` need TensorBoard installed.
 
-What they would write is one tensor with the metadata of the plugin that shows it (``tensorboard/plugins/*/metadata.py``).
+What they would write is a tensor with the metadata of the plugin that shows it (``tensorboard/plugins/*/metadata.py``).
 """
 
 import cv2

@@ -28,7 +28,7 @@ def ssim(picture, truth):
 
 
 def icc31(ratings):
-    """Intraclass correlation ICC(3,1) of (subjects, raters), Shrout & Fleiss 1979: consistency of a fixed set of raters.
+    """Intraclass correlation ICC(3,1) of (subjects, raters), Shrout & Fleiss 1979: consistency of fixed raters.
 
     1 when raters differ by a constant at most, 0 for unrelated ratings. NaN when nothing varies or fewer than two
     subjects are left; subjects with a NaN rating are left out.

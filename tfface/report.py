@@ -32,10 +32,11 @@ def write(path, run, scores, gallery, grid):
     """
     title = f"{run.model} ({run.settings.preset}), step {scores['step']}"
     parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>",
+        "<!doctype html><html lang='en'><meta charset='utf-8'>",
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>",
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{scores['people']} held-out people. <em>Edit</em> is the model's picture, <em>copy</em> the unedited one; both "
-        "are compared with the true picture, which is the same scene rendered with the asked action units.</p>",
+        f"<p>{scores['people']} held-out people. <em>Edit</em> is the model's picture, <em>copy</em> the unedited "
+        "one; both are compared with the true picture, the same scene rendered with the asked action units.</p>",
         _table(scores),
     ]
     if scores["attention"]:
@@ -45,7 +46,9 @@ def write(path, run, scores, gallery, grid):
             f"{a['high']:.1%} above 0.95.</p>"
         )
     if gallery:
-        parts.append("<h2>Best, median and worst</h2><p>Left to right: source, edit, truth. Ranked by PSNR gained over copy.</p>")
+        parts.append(
+            "<h2>Best, median and worst</h2><p>Left to right: source, edit, truth. Ranked by PSNR gained over copy.</p>"
+        )
         parts += [_figure(name, case) for name, case in gallery]
     if grid:
         parts.append(f"<h2>Samples ({html.escape(Path(grid).stem)})</h2>{_image(Path(grid).read_bytes())}")

@@ -69,8 +69,8 @@ class Person:
 def held_out_people(dataset, count, image_size):
     """Returns up to `count` held-out `Person`s with known action units, one picture each, in the data set's order.
 
-    A person whose scene no longer renders to the record's picture (another version of tfface made it) counts as a photo,
-    with a warning: the true answers would be those of somebody else.
+    A person whose scene no longer renders to the record's picture (another version made it) counts as a photo, with a
+    warning: the true answers would be those of somebody else.
     """
     from tfface.synthetic.scene import Scene
 
@@ -93,8 +93,8 @@ def held_out_people(dataset, count, image_size):
         people.append(person)
     if outdated:
         warnings.warn(
-            f"{dataset.directory}: {outdated} of {len(people)} held-out pictures were rendered by another version, so their"
-            " edits have no true answers; render the data set again",
+            f"{dataset.directory}: {outdated} of {len(people)} held-out pictures were rendered by another version,"
+            " so their edits have no true answers; render the data set again",
             stacklevel=2,
         )
     return people

@@ -131,7 +131,9 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
         output = RUNS / "-".join(filter(None, (name, stamp, label)))
     output = Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output}: is not empty; resume it with --resume --output {output}, or choose another --output")
+        raise InputError(
+            f"{output}: is not empty; resume it with --resume --output {output}, or choose another --output"
+        )
     if data is None:
         data = render_data(settings, run_settings.seed, output.parent, say)
     dataset = open_data(data)
@@ -216,7 +218,6 @@ def render_data(settings, seed, root, say):
     """Renders the synthetic data set of these settings under `root`, or goes on with it, and returns its directory."""
     from tfface.synthetic.dataset import synthesize
 
-    count, answers = settings.synthetic_count, settings.synthetic_answers
     answers = settings.synthetic_answers
     name = f"synthetic-{settings.image_size}px-{settings.synthetic_count}" + (f"x{answers}" if answers > 1 else "")
     directory = root / f"{name}-seed{seed}"
