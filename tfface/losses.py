@@ -52,3 +52,9 @@ def l1(a, b):
 def mse(a, b):
     """Mean squared difference."""
     return tf.reduce_mean(tf.square(a - b))
+
+
+def cross_entropy(probability, target):
+    """Mean binary cross entropy of probabilities and targets, both in 0-1."""
+    p = tf.clip_by_value(probability, 1e-6, 1.0 - 1e-6)
+    return -tf.reduce_mean(target * tf.math.log(p) + (1.0 - target) * tf.math.log(1.0 - p))
