@@ -203,6 +203,14 @@ class Blend(layers.Layer):
         return attention * image + (1.0 - attention) * color
 
 
+@keras.saving.register_keras_serializable(package="tfface")
+class Change(layers.Layer):
+    """Asked action units minus an estimate, clipped to 0-1, of those the face shows now."""
+
+    def call(self, asked, estimate):
+        return asked - tf.clip_by_value(estimate, 0.0, 1.0)
+
+
 # -- discriminator -----------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +273,13 @@ def watch_attention(attention):
     }
 
 
+class Untracked:
+    """Holds a network whose layers are tracked elsewhere, so that they are not saved twice."""
+
+    def __init__(self, network):
+        self.network = network
+
+
 # -- model -------------------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +311,7 @@ class GANimation(FaceModel):
             config.image_size, config.discriminator_width, config.discriminator_layers, config.published_init,
             name="discriminator",
         )  # fmt: skip
+        self._editor = None
         self.built = True
 
     def build_optimizers(self):
@@ -400,17 +416,19 @@ class GANimation(FaceModel):
         self.minimize(self.d_warmup_optimizer, tape, loss, self.warmup_variables)
         if "target_image" not in batch or not self.learns_from_answers:
             return {"d_cond": cond}
+        part = self.micro_batches(batch, c.n_critic)[-1]
         image, source, target, truth = (
-            tf.split(batch[key], c.n_critic)[-1]
-            for key in ("image", "action_units", "target_action_units", "target_image")
+            part[key] for key in ("image", "action_units", "target_action_units", "target_image")
         )
         with tf.GradientTape() as tape:
             edit = self.generate(image, source, target)
             # Each head has its own answer: a blend would let the attention shut out a color that is still noise, for good.
-            # The color counts where the answer differs from the picture; elsewhere it will hardly be seen.
+            # The color counts where the answer differs from the picture; elsewhere it will hardly be seen. Weights sum to
+            # the same in each picture, so that none depends on which others share its batch.
             attention = true_attention(image, truth)
             weight = 1.05 - attention
-            color = losses.l1(weight * edit["color"], weight * truth) / tf.reduce_mean(weight)
+            weight /= tf.reduce_mean(weight, [1, 2], keepdims=True)
+            color = losses.l1(weight * edit["color"], weight * truth)
             mask = losses.cross_entropy(edit["attention"], attention)
             loss = color + mask
         self.minimize(self.g_warmup_optimizer, tape, loss, self.generator.trainable_variables)
@@ -442,14 +460,32 @@ class GANimation(FaceModel):
 
         Args:
             inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``action_units`` (batch, 17) in 0-1. A model
-                with relative conditioning also reads ``source_action_units`` and estimates them where they are absent.
+                with relative conditioning also reads ``source_action_units``, those the faces show now, and estimates
+                them where they are absent.
         """
-        image, target = (tf.convert_to_tensor(inputs[key]) for key in ("image", "action_units"))
-        if self.config.relative:
-            source = inputs.get("source_action_units")
-            source = self.estimate_action_units(image) if source is None else source
-            target = self.condition(source, target)
-        return self.ema_generator({"image": image, "action_units": target}, training=False)
+        if self.config.relative and "source_action_units" in inputs:
+            image, source, target = (
+                tf.convert_to_tensor(inputs[key]) for key in ("image", "source_action_units", "action_units")
+            )
+            return self.ema_generator({"image": image, "action_units": target - source}, training=False)
+        inputs = {key: tf.convert_to_tensor(inputs[key]) for key in ("image", "action_units")}
+        return self.editor()(inputs, training=False)
+
+    def editor(self):
+        """Returns the network from ``image`` and asked ``action_units`` to an edit, which is what exports hold.
+
+        It is the averaged generator, with relative conditioning preceded by the discriminator's estimate of the action
+        units that the face shows now.
+        """
+        if not self.config.relative:
+            return self.ema_generator
+        if self._editor is None:
+            image, target = (keras.Input(t.shape[1:], name=name) for name, t in self.generator.input.items())
+            estimate = self.discriminator({"image": image})["action_units"]
+            change = Change(dtype="float32", name="change")(target, estimate)
+            outputs = self.ema_generator({"image": image, "action_units": change})
+            self._editor = Untracked(keras.Model({"image": image, "action_units": target}, outputs, name="editor"))
+        return self._editor.network
 
     def estimate_action_units(self, image):
         """Returns the discriminator's estimate of the action units of (batch, size, size, 3) pictures, (batch, 17)."""
