@@ -124,6 +124,14 @@ def test_l1_and_mse_by_hand():
     assert losses.mse(a, b) == 14 / 4
 
 
+def test_cross_entropy_by_hand():
+    probability, target = tf.constant([0.25, 0.5]), tf.constant([1.0, 0.5])
+    np.testing.assert_allclose(losses.cross_entropy(probability, target), (np.log(4) + np.log(2)) / 2, rtol=1e-6)
+    certain = tf.constant([0.0, 1.0])
+    np.testing.assert_allclose(losses.cross_entropy(certain, certain), 0.0, atol=1e-5)
+    assert np.isfinite(losses.cross_entropy(certain, 1.0 - certain))
+
+
 @pytest.mark.parametrize("times", [4, 7])
 def test_no_loss_depends_on_the_batch_size(times):
     real, fake, alpha = normal(2, 4, 4, 3), normal(2, 4, 4, 3, seed=1), alphas(2)
