@@ -84,8 +84,8 @@ def export_model(model, output, *, version=None, card=None):
     """Writes the model's EMA generator as ``output/version/``, reloads it and compares.
 
     Args:
-        model: a `tfface.models` model: its `ema_generator` is a functional Keras model from a dict of named inputs
-            (``image`` and one condition or more) to a dict of named outputs (``image`` among them).
+        model: a `tfface.models` model: its `editor()` is a functional Keras model from a dict of named inputs (``image``
+            and one condition or more) to a dict of named outputs (``image`` among them).
         output: folder of all versions of this model; made when missing.
         version: positive integer; None takes the number after the highest one there.
         card: dict of what else `model_card.json` should say (JSON values).
@@ -107,7 +107,7 @@ def export_model(model, output, *, version=None, card=None):
     if target.exists():
         raise InputError(f"{target}: exists; leave the version out for the next free number, or delete that folder")
     output.mkdir(parents=True, exist_ok=True)
-    network = model.ema_generator
+    network = model.editor()
     # In the same folder, so that the rename is atomic: TensorFlow Serving, which looks for numbers, never sees a part.
     partial = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
     try:
@@ -116,7 +116,7 @@ def export_model(model, output, *, version=None, card=None):
         samples = _sample_inputs(network)
         max_error = _compare(partial, network, samples)
         _write_warmup(partial, output.resolve().name, samples)
-        contents = {**(card or {}), "step": int(model.step), **_card(network, getattr(model.config, "relative", False))}
+        contents = {**(card or {}), "step": int(model.step), **_card(network)}
         (partial / "model_card.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp's 0700 would keep a container's user out
         os.rename(partial, target)
@@ -217,14 +217,11 @@ def _write_warmup(directory, name, samples):
             writer.write(prediction_log(name, signature, inputs))
 
 
-def _card(network, relative):
+def _card(network):
     size = network.input["image"].shape[1]
     inputs = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
-    meaning = {"range": [0, 1], "meaning": "asked"}
-    if relative:
-        meaning = {"range": [-1, 1], "meaning": "asked minus present"}
     for name, spec in _condition_specs(network).items():
-        inputs[name] = {"shape": list(spec.shape[1:]), **meaning, "labels": list(LABELS.get(name, ()))}
+        inputs[name] = {"shape": list(spec.shape[1:]), "range": [0, 1], "labels": list(LABELS.get(name, ()))}
     return {
         "tfface": __version__,
         "tensorflow": tf.__version__,
