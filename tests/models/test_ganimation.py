@@ -137,13 +137,15 @@ def test_generator_loss_is_the_weighted_sum(model):
     assert terms["g_loss"] == pytest.approx(total, rel=1e-5)
 
 
-def test_true_answers_enter_the_generator_loss():
-    plain, paired = tiny(), tiny(lambda_rec=7.0)
+def test_true_answers_take_the_place_of_the_cycle():
+    plain, paired = tiny(lambda_cyc=0.0), tiny(lambda_rec=7.0)
     values = batch(2)
     truth = tf.zeros_like(values["image"])
     without = plain.generator_losses(*labelled(values), truth)
     with_truth = paired.generator_losses(*labelled(values), truth)
-    assert "g_rec" not in without and "g_rec" not in paired.generator_losses(*labelled(values))
+    unanswered = paired.generator_losses(*labelled(values))
+    assert "g_rec" not in without and "g_rec" not in unanswered
+    assert "g_cyc" in unanswered and "g_cyc" not in with_truth
     edit = paired.generate(*labelled(values))["image"]
     assert float(with_truth["g_rec"]) == pytest.approx(float(np.abs(edit).mean()), rel=1e-5)
     assert float(with_truth["g_loss"] - without["g_loss"]) == pytest.approx(7 * float(with_truth["g_rec"]), rel=1e-4)
