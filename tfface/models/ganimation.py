@@ -41,8 +41,8 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 # What a narrow network and a short run need: control that survives normalisation, a start near keeping the picture, and
 # the true answers that rendered data has.
 _NARROW = dict(
-    conditioning="film", relative=True, attention_bias=2.0, published_init=False, lambda_cond=40.0, lambda_rec=50.0,
-    lambda_mask=0.0, lambda_edit=0.1, lambda_tv=0.1,
+    conditioning="film", relative=True, attention_bias=2.0, published_init=False, lambda_cond=10.0, lambda_rec=100.0,
+    lambda_mask=0.0, lambda_edit=0.1, lambda_tv=1.0,
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ class GANimationConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=25, epochs=30, synthetic_count=200000),
         "laptop": dict(
-            image_size=64, batch_size=16, steps=6500, synthetic_count=7000, synthetic_answers=2, warmup_steps=5000,
+            image_size=64, batch_size=16, steps=5700, synthetic_count=6000, synthetic_answers=2, warmup_steps=4500,
             generator_width=16, residual_blocks=4, edge_kernel=5, discriminator_width=16, discriminator_layers=5,
             learning_rate=3e-4, n_critic=2, ema_decay=0.995, **_NARROW,
         ),
