@@ -159,7 +159,8 @@ def block_taps(size, block):
     """Returns which tap of an odd kernel joins a pixel of an input block to one of an output block.
 
     Returns:
-        (2 n + 1, block, block, size) of 0 and 1: offset of the input block, pixel in it, pixel in the output block, tap.
+        (2 n + 1, block, block, size) of 0 and 1: offset of the input block, pixel in it, pixel in the output block,
+        tap.
     """
     reach = -(-(size // 2) // block)
     taps = np.zeros((2 * reach + 1, block, block, size), np.float32)

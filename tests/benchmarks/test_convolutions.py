@@ -8,7 +8,9 @@ def test_a_row_of_the_table():
     case = convolutions.cases("smoke", batch=1)[4]
     with tqdm(disable=True) as bar:
         line = convolutions.row(case, convolutions.measure(case, 1, bar))
-    assert line.startswith("| smoke | Downsample 4 x 4 | 1 x 4 x 4 x 128 -> 256 |") and line.endswith("| product |")
+    width = GANimationConfig.from_preset("smoke").discriminator_width
+    shape = f"1 x 4 x 4 x {8 * width} -> {16 * width}"
+    assert line.startswith(f"| smoke | Downsample 4 x 4 | {shape} |") and line.endswith("| product |")
     assert convolutions.takes(convolutions.cases("smoke")[0]) == "native"
 
 

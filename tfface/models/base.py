@@ -209,7 +209,8 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate, constant_updates, total_updates, plateau=1):
-        self.rate, self.constant_updates, self.total_updates, self.plateau = rate, constant_updates, total_updates, plateau
+        self.rate, self.plateau = rate, plateau
+        self.constant_updates, self.total_updates = constant_updates, total_updates
 
     def __call__(self, update):
         whole = tf.math.floordiv(tf.cast(update, tf.float32), float(self.plateau)) * self.plateau

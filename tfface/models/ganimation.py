@@ -54,7 +54,7 @@ class GANimationConfig(ModelConfig):
     residual_blocks: int = setting(6, "residual blocks of the generator")
     edge_kernel: int = setting(7, "width of the generator's first and last kernels, odd")
     discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
-    discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer where the size asks for it")
+    discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer if the size asks for it")
     published_init: bool = setting(True, "discriminator weights start as N(0, 0.02); off: He's, for narrow networks")
     conditioning: str = setting("concat", "how action units enter the generator", ("concat", "film"))
     relative: bool = setting(False, "condition on target minus source action units instead of the target")
@@ -128,8 +128,15 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self, image_size=128, width=64, residual_blocks=6, conditioning="concat", attention_bias=0.0, edge_kernel=7, **kwargs
-    ):  # fmt: skip
+        self,
+        image_size=128,
+        width=64,
+        residual_blocks=6,
+        conditioning="concat",
+        attention_bias=0.0,
+        edge_kernel=7,
+        **kwargs,
+    ):
         image = keras.Input((image_size, image_size, 3), name="image")
         action_units = keras.Input((len(ACTION_UNITS),), name="action_units")
         film = conditioning == "film"
@@ -168,9 +175,9 @@ class Generator(keras.Model):
         heads = WideConvolution(
             4, edge_kernel, use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="heads"
         )(x)
-        color = layers.Activation("tanh", dtype="float32", name="color")(heads[..., :3])
-        attention = Shift(attention_bias, dtype="float32", name="attention")(heads[..., 3:])
-        output = Blend(name="blend", dtype="float32")(image, color, attention)
+        color = keras.ops.tanh(heads[..., :3])
+        attention = keras.ops.sigmoid(heads[..., 3:] + attention_bias)
+        output = attention * image + (1.0 - attention) * color
         super().__init__(
             inputs={"image": image, "action_units": action_units},
             outputs={"image": output, "color": color, "attention": attention},
@@ -187,37 +194,6 @@ class Generator(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class Shift(layers.Layer):
-    """``sigmoid(x + bias)`` with a fixed bias, so that the head itself stays without one as published."""
-
-    def __init__(self, bias, **kwargs):
-        super().__init__(**kwargs)
-        self.bias = bias
-
-    def call(self, inputs):
-        return tf.sigmoid(inputs + self.bias)
-
-    def get_config(self):
-        return {**super().get_config(), "bias": self.bias}
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class Blend(layers.Layer):
-    """``attention * image + (1 - attention) * color`` (paper eq. 1, with the code's sign of the attention)."""
-
-    def call(self, image, color, attention):
-        return attention * image + (1.0 - attention) * color
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class Change(layers.Layer):
-    """Asked action units minus an estimate, clipped to 0-1, of those the face shows now."""
-
-    def call(self, asked, estimate):
-        return asked - tf.clip_by_value(estimate, 0.0, 1.0)
 
 
 # -- discriminator -----------------------------------------------------------------------------------------------------
@@ -251,8 +227,8 @@ class Discriminator(keras.Model):
             1, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="realism"
         )(x)
         units = layers.Conv2D(
-            len(ACTION_UNITS), image_size // 2**depth, use_bias=False, kernel_initializer=weights_init(), dtype="float32",
-            name="units",
+            len(ACTION_UNITS), image_size // 2**depth, use_bias=False, kernel_initializer=weights_init(),
+            dtype="float32", name="units",
         )(x)  # fmt: skip
         action_units = layers.Reshape((len(ACTION_UNITS),), name="action_units", dtype="float32")(units)
         super().__init__(inputs={"image": image}, outputs={"realism": realism, "action_units": action_units}, **kwargs)
@@ -267,8 +243,11 @@ class Discriminator(keras.Model):
 
 
 def true_attention(image, truth):
-    """Returns the attention that a true answer asks for: 1 where it leaves the picture alone, 0 where it changes by more
-    than a tenth of full contrast, (batch, size, size, 1). Pictures in [-1, 1]; edges of the change are widened a pixel."""
+    """Returns the attention, (batch, size, size, 1), that a true answer asks for.
+
+    1 where it leaves the picture alone, 0 where it changes by a tenth of full contrast or more. Pictures are in
+    [-1, 1]; the edges of a change are widened by a pixel.
+    """
     change = tf.reduce_mean(tf.abs(truth - image), -1, keepdims=True)
     return 1.0 - tf.clip_by_value(tf.nn.max_pool2d(change, 3, 1, "SAME") / 0.2, 0.0, 1.0)
 
@@ -280,13 +259,6 @@ def watch_attention(attention):
         "attention_low": tf.reduce_mean(tf.cast(attention < 0.05, tf.float32)),
         "attention_high": tf.reduce_mean(tf.cast(attention > 0.95, tf.float32)),
     }
-
-
-class Untracked:
-    """Holds a network whose layers are tracked elsewhere, so that they are not saved twice."""
-
-    def __init__(self, network):
-        self.network = network
 
 
 # -- model -------------------------------------------------------------------------------------------------------------
@@ -320,7 +292,6 @@ class GANimation(FaceModel):
             config.image_size, config.discriminator_width, config.discriminator_layers, config.published_init,
             name="discriminator",
         )  # fmt: skip
-        self._editor = None
         self.built = True
 
     def build_optimizers(self):
@@ -380,7 +351,11 @@ class GANimation(FaceModel):
         real_out = self.discriminator({"image": image}, training=True)
         fake_out = self.discriminator({"image": fake}, training=True)
         adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
-        gp = losses.gradient_penalty(lambda x: self.discriminator({"image": x}, training=True)["realism"], image, fake, alpha)
+
+        def critic(x):  # without the other head: the penalty must not flatten what reads action units
+            return self.discriminator({"image": x}, training=True)["realism"]
+
+        gp = losses.gradient_penalty(critic, image, fake, alpha)
         cond = losses.mse(real_out["action_units"], action_units)
         loss = c.lambda_adv * adv + c.lambda_gp * gp + c.lambda_cond * cond
         return {"d_loss": loss, "d_adv": adv, "d_gp": gp, "d_cond": cond}
@@ -409,7 +384,8 @@ class GANimation(FaceModel):
             loss += c.lambda_cyc * terms["g_cyc"]
         terms["g_mask"] = tf.add_n([tf.reduce_mean(mask) for mask in masks])
         terms["g_tv"] = tf.add_n([losses.total_variation(mask) for mask in masks])
-        loss += c.lambda_mask * terms["g_mask"] + c.lambda_edit * (len(masks) - terms["g_mask"]) + c.lambda_tv * terms["g_tv"]
+        loss += c.lambda_mask * terms["g_mask"] + c.lambda_edit * (len(masks) - terms["g_mask"])
+        loss += c.lambda_tv * terms["g_tv"]
         return {"g_loss": loss, **terms, **watch_attention(masks[0])}
 
     # Steps.
@@ -431,9 +407,9 @@ class GANimation(FaceModel):
         )
         with tf.GradientTape() as tape:
             edit = self.generate(image, source, target)
-            # Each head has its own answer: a blend would let the attention shut out a color that is still noise, for good.
-            # The color counts where the answer differs from the picture; elsewhere it will hardly be seen. Weights sum to
-            # the same in each picture, so that none depends on which others share its batch.
+            # Each head has its own answer: a blend would let the attention shut out a color that is still noise, for
+            # good. The color counts where the answer differs from the picture; elsewhere it will hardly be seen.
+            # Weights sum to the same in each picture, so that none depends on which others share its batch.
             attention = true_attention(image, truth)
             weight = 1.05 - attention
             weight /= tf.reduce_mean(weight, [1, 2], keepdims=True)
@@ -472,13 +448,11 @@ class GANimation(FaceModel):
                 with relative conditioning also reads ``source_action_units``, those the faces show now, and estimates
                 them where they are absent.
         """
-        if self.config.relative and "source_action_units" in inputs:
-            image, source, target = (
-                tf.convert_to_tensor(inputs[key]) for key in ("image", "source_action_units", "action_units")
-            )
-            return self.ema_generator({"image": image, "action_units": target - source}, training=False)
-        inputs = {key: tf.convert_to_tensor(inputs[key]) for key in ("image", "action_units")}
-        return self.editor()(inputs, training=False)
+        image, target = (tf.convert_to_tensor(inputs[key]) for key in ("image", "action_units"))
+        if self.config.relative:
+            source = inputs.get("source_action_units")
+            target -= self.estimate_action_units(image) if source is None else source
+        return self.ema_generator({"image": image, "action_units": target}, training=False)
 
     def editor(self):
         """Returns the network from ``image`` and asked ``action_units`` to an edit, which is what exports hold.
@@ -488,13 +462,11 @@ class GANimation(FaceModel):
         """
         if not self.config.relative:
             return self.ema_generator
-        if self._editor is None:
-            image, target = (keras.Input(t.shape[1:], name=name) for name, t in self.generator.input.items())
-            estimate = self.discriminator({"image": image})["action_units"]
-            change = Change(dtype="float32", name="change")(target, estimate)
-            outputs = self.ema_generator({"image": image, "action_units": change})
-            self._editor = Untracked(keras.Model({"image": image, "action_units": target}, outputs, name="editor"))
-        return self._editor.network
+        image, target = (keras.Input(t.shape[1:], name=name) for name, t in self.generator.input.items())
+        estimate = self.discriminator({"image": image})["action_units"]
+        change = target - keras.ops.clip(estimate, 0.0, 1.0)
+        outputs = self.ema_generator({"image": image, "action_units": change})
+        return keras.Model({"image": image, "action_units": target}, outputs, name="editor")
 
     def estimate_action_units(self, image):
         """Returns the discriminator's estimate of the action units of (batch, size, size, 3) pictures, (batch, 17)."""
