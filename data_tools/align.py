@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tfface.errors import InputError
+from tfface.errors import InputError, exit_code
 
 
 def parser():
@@ -36,31 +36,27 @@ def parser():
 def main(arguments=None):
     """Runs the command; returns 0 also with rejects, 2 for bad input or no face at all, 130 when interrupted."""
     options = parser().parse_args(arguments)
-    try:
-        _check(options)
-        from tfface import crops
+    return exit_code(lambda: _run(options))
 
-        faces, rejects = crops.align_photos(
-            options.photos,
-            options.output,
-            image_size=options.image_size,
-            margin=options.margin,
-            min_size=options.min_size,
-            progress=not options.quiet,
+
+def _run(options):
+    _check(options)
+    from tfface import crops
+
+    faces, rejects = crops.align_photos(
+        options.photos,
+        options.output,
+        image_size=options.image_size,
+        margin=options.margin,
+        min_size=options.min_size,
+        progress=not options.quiet,
+    )
+    print(f"{faces} faces in {options.output}, {rejects} rejects" + (" (rejects.csv says why)" if rejects else ""))
+    if options.records:
+        count = crops.write_records(
+            options.output, options.records, options.source, options.licence, progress=not options.quiet
         )
-        print(f"{faces} faces in {options.output}, {rejects} rejects" + (" (rejects.csv says why)" if rejects else ""))
-        if options.records:
-            count = crops.write_records(
-                options.output, options.records, options.source, options.licence, progress=not options.quiet
-            )
-            print(f"{count} records in {options.records}")
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
-    return 0
+        print(f"{count} records in {options.records}")
 
 
 def _check(options):

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from tfface import conventions, sheets
 from tfface.data import records
-from tfface.errors import InputError
+from tfface.errors import InputError, exit_code
 
 _BAR = 30  # letters of the longest bar
 _ANGLES = {"pose": ("yaw", "pitch", "roll"), "light": ("azimuth", "elevation")}
@@ -36,22 +36,18 @@ def parser():
 def main(arguments=None):
     """Runs the command and returns its exit code: 2 for bad input, 130 when interrupted."""
     options = parser().parse_args(arguments)
-    try:
-        if options.samples < 1:
-            raise InputError(f"--samples {options.samples}: expected at least 1")
-        dataset = records.open_dataset(options.directory)
-        labels, samples = read(dataset, options.samples, options.verify)
-        print("\n".join(describe(dataset, labels)))
-        path = pathlib.Path(options.sheet or dataset.directory / "inspect.png")
-        sheets.save(path, contact_sheet(samples))
-        print(f"\n{'every record is whole and in range; ' if options.verify else ''}contact sheet: {path}")
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _run(options), "Stopped.")
+
+
+def _run(options):
+    if options.samples < 1:
+        raise InputError(f"--samples {options.samples}: expected at least 1")
+    dataset = records.open_dataset(options.directory)
+    labels, samples = read(dataset, options.samples, options.verify)
+    print("\n".join(describe(dataset, labels)))
+    path = pathlib.Path(options.sheet or dataset.directory / "inspect.png")
+    sheets.save(path, contact_sheet(samples))
+    print(f"\n{'every record is whole and in range; ' if options.verify else ''}contact sheet: {path}")
 
 
 def read(dataset, samples, verify=False):

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from tfface import alignment, conventions, images
 from tfface.data import records
-from tfface.errors import InputError
+from tfface.errors import InputError, exit_code
 
 JPEG_QUALITY = 95
 _AU_COLUMNS = [f"{name}_r" for name in conventions.ACTION_UNITS]
@@ -80,18 +80,14 @@ def parser():
 def main(arguments=None):
     """Runs the command and returns its exit code: 2 for bad input, 130 when interrupted."""
     options = parser().parse_args(arguments)
-    try:
-        written, rejected = convert(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _run(options))
+
+
+def _run(options):
+    written, rejected = convert(options)
     print(f"{written} records in {options.output}; {sum(rejected.values())} rows left out (rejects.csv):")
     for reason, count in rejected.most_common():
         print(f"  {count:6d}  {reason}")
-    return 0
 
 
 def convert(options):

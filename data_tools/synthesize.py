@@ -1,9 +1,9 @@
-"""Renders a data set of synthetic heads with exact labels: ``python -m data_tools.synthesize --count 20000 -o data/heads``."""
+"""Renders synthetic heads with exact labels: ``python -m data_tools.synthesize --count 20000 -o data/heads``."""
 
 import argparse
 import sys
 
-from tfface.errors import InputError
+from tfface.errors import exit_code
 
 
 def parser():
@@ -12,10 +12,12 @@ def parser():
 
     result = argparse.ArgumentParser(
         prog="python -m data_tools.synthesize",
-        description="Render synthetic heads with exact labels (action units, attributes, pose, light, landmarks, masks). "
-        "Stop it with Ctrl-C and run the same command again: it goes on where it stopped.",
+        description="Render synthetic heads with exact labels (action units, attributes, pose, light, landmarks, "
+        "masks). Stop it with Ctrl-C and run the same command again: it goes on where it stopped.",
     )
-    result.add_argument("-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with")
+    result.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with"
+    )
     result.add_argument("--count", type=int, default=20000, help="number of pictures (default %(default)s)")
     result.add_argument("--image-size", type=int, default=128, help="side in pixels (default %(default)s)")
     result.add_argument("--seed", type=int, default=0, help="another seed gives other people (default %(default)s)")
@@ -30,7 +32,9 @@ def parser():
         help="portrait: normal, yaw 20 degrees deviation, at most 45; wide: uniform, yaw 90, pitch 30, roll 20",
     )  # fmt: skip
     result.add_argument("--framing", default="aligned", help="aligned (face crop) or centred (head at a fixed size)")
-    result.add_argument("--margin", type=float, default=1.0, help="of aligned crops: 1 the face (default), 1.5 with hair")
+    result.add_argument(
+        "--margin", type=float, default=1.0, help="of aligned crops: 1 the face (default), 1.5 with hair"
+    )
     result.add_argument("--occlusion", type=float, default=0.0, help="chance of something before the face (default 0)")
     result.add_argument("--neutral", action="store_true", help="no expressions")
     result.add_argument(
@@ -44,7 +48,8 @@ def parser():
     )  # fmt: skip
     result.add_argument(
         "--factor", default="",
-        help=f"batches of {sampler.FACTOR_BATCH} in which one thing varies: {', '.join(sampler.FACTORS)}, or all in turn",
+        help=f"batches of {sampler.FACTOR_BATCH} in which one thing varies: {', '.join(sampler.FACTORS)}, or all in "
+        "turn",
     )  # fmt: skip
     result.add_argument("--quiet", action="store_true", help="no progress bar")
     return result
@@ -53,35 +58,31 @@ def parser():
 def main(arguments=None):
     """Runs the command and returns its exit code: 2 for bad input, 130 when interrupted."""
     options = parser().parse_args(arguments)
+    return exit_code(lambda: _run(options))
+
+
+def _run(options):
     from tfface.synthetic.dataset import synthesize
 
-    try:
-        directory = synthesize(
-            options.output,
-            options.count,
-            options.image_size,
-            options.seed,
-            workers=options.workers,
-            progress=not options.quiet,
-            people=options.people,
-            images_per_person=options.images_per_person,
-            poses=options.poses,
-            framing=options.framing,
-            margin=options.margin,
-            occlusion=options.occlusion,
-            expressions=not options.neutral,
-            answers=options.answers,
-            views=[name.strip() for name in options.views.split(",") if name.strip()],
-            factor=options.factor,
-        )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
+    directory = synthesize(
+        options.output,
+        options.count,
+        options.image_size,
+        options.seed,
+        workers=options.workers,
+        progress=not options.quiet,
+        people=options.people,
+        images_per_person=options.images_per_person,
+        poses=options.poses,
+        framing=options.framing,
+        margin=options.margin,
+        occlusion=options.occlusion,
+        expressions=not options.neutral,
+        answers=options.answers,
+        views=[name.strip() for name in options.views.split(",") if name.strip()],
+        factor=options.factor,
+    )
     print(f"{options.count} pictures in {directory}; look at {directory / 'sheet.png'}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The one exception for bad input: a wrong file, value or flag given by the user."""
+"""The one exception for bad input, a wrong file, value or flag given by the user, and the exit codes of commands."""
+
+import sys
 
 
 class InputError(ValueError):
@@ -7,3 +9,20 @@ class InputError(ValueError):
     The message is one line that names the file or value, says what was expected and what to do. Commands print it
     without a traceback and exit with code 2; a traceback is kept for our own bugs.
     """
+
+
+def exit_code(work, stopped="Stopped. Run the same command again to go on."):
+    """Does the `work` of a command and returns the command's exit code.
+
+    Returns:
+        0; 2 for bad input, whose line goes to the standard error; 130 when interrupted, where `stopped` goes.
+    """
+    try:
+        work()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{stopped}", file=sys.stderr)
+        return 130
+    return 0
