@@ -114,7 +114,8 @@ def _varint(value):
     return bytes(out)
 
 
-def _field(number, data):
+def field(number, data):
+    """Returns one length-delimited field (wire type 2) of a protocol buffer."""
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 
@@ -129,13 +130,13 @@ def encode_example(features):
     for name in sorted(features):
         value = features[name]
         if isinstance(value, bytes):
-            feature = _field(1, _field(1, value))
+            feature = field(1, field(1, value))
         elif np.issubdtype(np.asarray(value).dtype, np.floating):
-            feature = _field(2, _field(1, np.asarray(value, "<f4").tobytes()))
+            feature = field(2, field(1, np.asarray(value, "<f4").tobytes()))
         else:
-            feature = _field(3, _field(1, b"".join(_varint(int(v)) for v in np.ravel(value))))
-        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
-    return _field(1, b"".join(entries))
+            feature = field(3, field(1, b"".join(_varint(int(v)) for v in np.ravel(value))))
+        entries.append(field(1, field(1, name.encode()) + field(2, feature)))
+    return field(1, b"".join(entries))
 
 
 def _read_varint(data, at):

@@ -6,8 +6,7 @@ from typing import ClassVar, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfface.config import setting
-from tfface.errors import InputError
+from tfface.config import from_preset, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +29,9 @@ class ModelConfig:
         """Returns the settings of a preset with some of them replaced.
 
         Raises:
-            InputError: no such preset.
+            InputError: no such preset or setting, or a value that is none for its setting.
         """
-        if name not in cls.PRESETS:
-            raise InputError(f"preset {name!r} is unknown: choose one of {', '.join(cls.PRESETS)}")
-        return cls(**{"preset": name, **cls.PRESETS[name], **overrides})
+        return from_preset(cls, name, overrides)
 
     def with_examples(self, count):
         """Returns these settings with `steps` filled in from `epochs` for a data set of `count` examples."""
