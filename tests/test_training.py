@@ -5,7 +5,9 @@ import shutil
 import pytest
 
 from tfface import checkpoints, config, training
+from tfface.data.records import read_info
 from tfface.errors import InputError
+from tfface.synthetic import dataset, render
 
 
 def test_a_run_directory_holds_everything(trained_run, tiny_settings):
@@ -43,7 +45,7 @@ def test_an_output_that_is_not_empty_is_refused(trained_run, synthetic_data, tin
     "change, message",
     [
         (dict(preset="paper"), "--preset smoke"),
-        (dict(overrides={"learning_rate": 1}), "learning_rate=0.0005, not 1.0"),
+        (dict(overrides={"learning_rate": 1}), r"learning_rate=0\.\d+, not 1\.0"),
         (dict(run_values={"seed": 3}), "--seed 0, not 3"),
         (dict(overrides={"steps": 9}), "steps=8, not 9"),
     ],
@@ -94,6 +96,17 @@ def test_without_data_a_set_is_rendered_and_used_again(tmp_path, tiny_settings):
             first = run.data, made
     assert (run.data, made) == first and run.data.parent == tmp_path
     assert "synthetic heads" in said[0]
+
+
+def test_a_set_of_another_renderer_is_left_and_a_new_one_rendered(tmp_path, tiny_settings, monkeypatch):
+    small, made = tiny_settings | {"synthetic_count": 4}, []
+    for version in (1, 2):
+        for module in (render, dataset):
+            monkeypatch.setattr(module, "RENDERER_VERSION", version)
+        run = training.new_run("ganimation", "smoke", small, {}, output=tmp_path / str(version), say=str)
+        made.append(run.data)
+        assert read_info(run.data)["settings"]["renderer"] == version
+    assert made[0] != made[1] and made[0].exists()
 
 
 def test_cadences_follow_the_length_of_the_run():

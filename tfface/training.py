@@ -123,8 +123,10 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
         say: gets the messages.
     """
     from tfface import models
+    from tfface.data.index import RecordIndex
 
-    settings = config.from_preset(models.get(name).Config, preset, overrides)
+    model_class = models.get(name)
+    settings = config.from_preset(model_class.Config, preset, overrides)
     run_settings = resolve(config.build(config.RunSettings, run_values))
     if output is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -138,7 +140,7 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
         data = render_data(settings, run_settings.seed, output.parent, say)
     dataset = open_data(data)
     if not settings.steps:
-        settings = settings.with_examples(sum(1 for _ in dataset.records("train", images=False)))
+        settings = settings.with_examples(len(RecordIndex(dataset, "train", model_class.batch_keys)))
     run = Run(output, name, settings, run_settings, Path(data).resolve())
     output.mkdir(parents=True, exist_ok=True)
     run.save()
@@ -217,10 +219,11 @@ def data_digest(directory):
 def render_data(settings, seed, root, say):
     """Renders the synthetic data set of these settings under `root`, or goes on with it, and returns its directory."""
     from tfface.synthetic.dataset import synthesize
+    from tfface.synthetic.render import RENDERER_VERSION
 
     answers = settings.synthetic_answers
     name = f"synthetic-{settings.image_size}px-{settings.synthetic_count}" + (f"x{answers}" if answers > 1 else "")
-    directory = root / f"{name}-seed{seed}"
+    directory = root / f"{name}-seed{seed}-renderer{RENDERER_VERSION}"
     say(f"No --data: synthetic heads with exact labels in {directory}")
     synthesize(directory, settings.synthetic_count * answers, settings.image_size, seed, answers=answers)
     return directory

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import subprocess
 import sys
 
@@ -74,6 +75,26 @@ def test_a_finished_set_is_left_alone_and_another_is_refused(made):
     assert digests(made) == before
     with pytest.raises(InputError, match="other settings"):
         dataset.synthesize(made, workers=1, poses="wide", **SMALL)
+
+
+def test_a_set_of_another_renderer_is_refused_by_its_version(tmp_path, monkeypatch):
+    made = dataset.synthesize(tmp_path / "old", 4, 32, 0, workers=1, progress=False)
+    assert records.read_info(made)["settings"]["renderer"] == dataset.RENDERER_VERSION
+    before, older = digests(made), dataset.RENDERER_VERSION
+    monkeypatch.setattr(dataset, "RENDERER_VERSION", older + 1)
+    with pytest.raises(InputError, match=f"old: made by renderer {older}, this is {older + 1}; .* delete it"):
+        dataset.synthesize(made, 4, 32, 0, workers=1, progress=False)
+    assert digests(made) == before
+
+
+def test_a_set_from_before_versions_is_refused_too(tmp_path):
+    made = dataset.synthesize(tmp_path / "old", 4, 32, 0, workers=1, progress=False)
+    path = made / records.DATASET_FILE
+    info = json.loads(path.read_text())
+    del info["settings"]["renderer"]
+    path.write_text(json.dumps(info))
+    with pytest.raises(InputError, match="made by renderer 0"):
+        dataset.synthesize(made, 4, 32, 0, workers=1, progress=False)
 
 
 def test_views_join_by_person(tmp_path):

@@ -11,8 +11,9 @@ from tfface.data import records
 from tfface.errors import InputError
 from tfface.synthetic import sampler, worker
 from tfface.synthetic.labels import labels
-from tfface.synthetic.render import render
+from tfface.synthetic.render import RENDERER_VERSION, render
 
+SOURCE = "synthetic heads rendered by tfface"
 SHEET = "sheet.png"
 SHEET_IMAGES, SHEET_COLUMNS, SHEET_SIZE = 48, 8, 128
 IMAGE_SIZES = (16, 1024)
@@ -35,25 +36,27 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
         **settings: fields of `sampler.Settings`: `people`, `images_per_person`, `poses`, `views`, `factor`, ...
 
     Returns:
-        The directory as a pathlib.Path; beside the records it holds ``sheet.png``, the first pictures with their labels.
+        The directory as a pathlib.Path; beside the records it holds ``sheet.png``, the first pictures with labels.
 
     Raises:
-        InputError: a setting is out of range, or the directory holds something else.
+        InputError: a setting is out of range, or the directory holds something else or what another renderer made.
         KeyboardInterrupt: finished shards are kept, and the same call goes on after them.
     """
     settings = sampler.Settings(**settings)
     _check(count, image_size, seed, workers, settings)
+    _check_renderer(pathlib.Path(directory))
     writer = records.RecordWriter(
         directory,
         image_size=image_size,
         total=count,
-        source="synthetic heads rendered by tfface",
+        source=SOURCE,
         licence="CC0-1.0 head model and textures; the pictures show no real person",
         seed=seed,
-        settings=dataclasses.asdict(settings),
+        settings={**dataclasses.asdict(settings), "renderer": RENDERER_VERSION},
         shard_records=SHARD_RECORDS,
     )
-    with writer, tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering") as bar:
+    bar = tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering")
+    with writer, bar:
         starts = range(writer.written, count, _TASK)
         tasks = [(start, min(start + _TASK, count), image_size, seed, settings) for start in starts]
         workers = min(workers or _processors(), len(tasks))
@@ -122,6 +125,19 @@ def _caption(record):
 
 def _processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_renderer(directory):
+    """A set begun by another renderer would be half of each, and a finished one is not what this one renders."""
+    if not (directory / records.DATASET_FILE).exists():
+        return
+    info = records.read_info(directory)
+    made_by = info["settings"].get("renderer", 0)  # 0: before renderers were counted
+    if info["source"] == SOURCE and made_by != RENDERER_VERSION:
+        raise InputError(
+            f"{directory}: made by renderer {made_by}, this is {RENDERER_VERSION}; render into another directory or "
+            "delete it"
+        )
 
 
 def _check(count, image_size, seed, workers, settings):

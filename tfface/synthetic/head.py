@@ -35,7 +35,6 @@ class Mesh:
         uv: (V, 2) float32 in 0..1, u along the texture's columns, v along its rows (downward).
         texture: (H, W, 4) float32, linear RGB and strength of the gloss, all 0..1.
         two_sided: whether back faces are drawn (with their normals turned).
-        rigid: True for what follows the skull alone (hair, glasses), which is everything but the face.
     """
 
     vertices: np.ndarray
@@ -43,7 +42,6 @@ class Mesh:
     uv: np.ndarray
     texture: np.ndarray
     two_sided: bool = False
-    rigid: bool = True
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -22,6 +22,10 @@ from tfface.synthetic import (
     wrinkles,
 )
 
+# Raise it with every change after which a scene gives another picture or label, or a seed other scenes (sampler,
+# people, cooccurrence): data sets carry it, and one that another version made is neither continued nor reused.
+RENDERER_VERSION = 1
+
 _EYES = ("helper-l-eye", "helper-r-eye")
 _BRIGHTEST, _STEPS = 2.0, 32768
 _WET = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
@@ -100,7 +104,7 @@ def face_mesh(person, geometry):
     """Returns the `head.Mesh` of skin, eyes, teeth, tongue and lashes of a person wearing an expression."""
     template = head.template()
     texture = appearance.face_texture(person)
-    return head.Mesh(geometry.vertices[template.source], template.triangles, template.uv, texture, rigid=False)
+    return head.Mesh(geometry.vertices[template.source], template.triangles, template.uv, texture)
 
 
 @functools.lru_cache(maxsize=24)
