@@ -45,3 +45,20 @@ def test_signs_of_co_occurrence(first, second, low, high):
 @pytest.mark.parametrize(("first", "second"), cooccurrence.EXCLUSIVE)
 def test_exclusive_pairs_never_meet(first, second):
     assert not np.any((column(first) > 0) & (column(second) > 0))
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked", "left"),
+    [
+        ({"AU05": 1, "AU45": 4}, ("AU05",), {"AU05": 1}),
+        ({"AU05": 1, "AU45": 4}, (), {"AU45": 4}),
+        ({"AU05": 1, "AU45": 4}, ("AU05", "AU45"), {"AU45": 4}),
+        ({"AU05": 0, "AU45": 4}, ("AU05",), {"AU45": 4}),  # asked to relax: what it excludes may stay
+        ({"AU23": 1, "AU17": 3, "AU25": 2, "AU26": 4, "AU06": 5}, ("AU23",), {"AU23": 1, "AU17": 3, "AU06": 5}),
+        ({"AU23": 3, "AU25": 4, "AU26": 2}, ("AU23", "AU25"), {"AU25": 4, "AU26": 2}),
+    ],
+)
+def test_what_is_asked_for_wins_over_what_it_excludes(shown, asked, left):
+    intensities = np.array([shown.get(name, 0) for name in conventions.ACTION_UNITS], float)
+    cooccurrence.exclude(intensities, [conventions.ACTION_UNITS.index(name) for name in asked])
+    assert {name: v for name, v in zip(conventions.ACTION_UNITS, intensities) if v} == left

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
-from tfface.synthetic import attributes, sampler
+from tfface.synthetic import attributes, cooccurrence, sampler
 from tfface.synthetic.scene import Scene
 
 
@@ -142,6 +143,13 @@ def test_half_of_the_answers_change_few_action_units():
     pairs = [[sampler.sample_scene(5, 2 * n + k, settings).action_units for k in range(2)] for n in range(60)]
     changed = np.array([np.sum(np.array(a) != np.array(b)) for a, b in pairs])
     assert 0.3 < np.mean(changed <= 3) < 0.7
+
+
+def test_answers_show_no_action_units_that_exclude_each_other():
+    drawn = np.array([sampler._expression(5, group, 1) for group in range(400)])
+    for first, second in cooccurrence.EXCLUSIVE:
+        both = drawn[:, [ACTION_UNITS.index(first), ACTION_UNITS.index(second)]]
+        assert not (both > 0).all(1).any() and (both > 0).any(0).all()
 
 
 def test_answers_exclude_views():

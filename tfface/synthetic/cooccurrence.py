@@ -10,10 +10,10 @@ with a smile. Each face is one of three kinds:
 
 The signs of the correlations are those that coding studies of spontaneous faces agree on: prototypes of Ekman &
 Friesen's EMFACS (joy 6+12, sadness 1+4+15+17, surprise 1+2+5+26, anger 4+5+7+23, disgust 9+10+17, fear 1+2+4+5+20+25)
-and the co-occurrences of BP4D and DISFA (6 with 7, 10 and 12; 12 with 25; 15 with 17; 17 with 23 and 24; 12 against 15).
-Their sizes are rounded choices in the range that one OpenFace-coded clip of a talking person showed (1 with 2 0.63, 4 with 7
-0.58, 4 with 9 0.60, 6 with 10 0.58, 6 with 12 0.67, 9 with 10 0.66, 12 with 25 0.68, 17 with 25 -0.41); they are no
-estimate of a population.
+and the co-occurrences of BP4D and DISFA (6 with 7, 10 and 12; 12 with 25; 15 with 17; 17 with 23 and 24; 12 against
+15). Their sizes are rounded choices in the range that one OpenFace-coded clip of a talking person showed (1 with 2
+0.63, 4 with 7 0.58, 4 with 9 0.60, 6 with 10 0.58, 6 with 12 0.67, 9 with 10 0.66, 12 with 25 0.68, 17 with 25 -0.41);
+they are no estimate of a population.
 """
 
 import functools
@@ -33,9 +33,9 @@ _CORRELATIONS = {
     ("AU05", "AU26"): 0.25, ("AU05", "AU45"): -0.5, ("AU06", "AU07"): 0.4, ("AU06", "AU09"): 0.2, ("AU06", "AU10"): 0.4,
     ("AU06", "AU12"): 0.65, ("AU06", "AU25"): 0.3, ("AU07", "AU09"): 0.4, ("AU07", "AU12"): 0.15, ("AU09", "AU10"): 0.6,
     ("AU10", "AU12"): 0.2, ("AU10", "AU25"): 0.3, ("AU12", "AU14"): 0.2, ("AU12", "AU15"): -0.4, ("AU12", "AU17"): -0.2,
-    ("AU12", "AU25"): 0.45, ("AU14", "AU17"): 0.2, ("AU15", "AU17"): 0.5, ("AU17", "AU23"): 0.35, ("AU17", "AU25"): -0.3,
-    ("AU17", "AU26"): -0.15, ("AU20", "AU25"): 0.3, ("AU23", "AU25"): -0.35, ("AU23", "AU26"): -0.25,
-    ("AU25", "AU26"): 0.55,
+    ("AU12", "AU25"): 0.45, ("AU14", "AU17"): 0.2, ("AU15", "AU17"): 0.5, ("AU17", "AU23"): 0.35,
+    ("AU17", "AU25"): -0.3, ("AU17", "AU26"): -0.15, ("AU20", "AU25"): 0.3, ("AU23", "AU25"): -0.35,
+    ("AU23", "AU26"): -0.25, ("AU25", "AU26"): 0.55,
 }  # fmt: skip
 
 # Muscles that cannot both show: lids wide and shut, lip corners up and down, lips pressed and parted, chin pushed up
@@ -69,10 +69,24 @@ def sample_action_units(rng):
     uniform = np.array([statistics.NormalDist().cdf(z) for z in factor @ normal])
     excess = np.clip((uniform - (1 - active)) / active, 0, 1)
     intensities = conventions.MAX_INTENSITY * excess**INTENSITY_POWER
+    exclude(intensities)
+    return tuple(intensities.tolist())
+
+
+def exclude(intensities, asked=()):
+    """Sets one of each pair of `EXCLUSIVE` to 0, in place: the weaker, or the one that was not asked for.
+
+    Args:
+        intensities: (17,) float array in the order of `conventions.ACTION_UNITS`.
+        asked: places of the action units that were asked for; they win where they are active.
+    """
+
+    def claim(place):
+        return place in asked and intensities[place] > 0, intensities[place]
+
     for first, second in EXCLUSIVE:
         a, b = conventions.ACTION_UNITS.index(first), conventions.ACTION_UNITS.index(second)
-        intensities[a if intensities[a] < intensities[b] else b] = 0.0
-    return tuple(intensities.tolist())
+        intensities[a if claim(a) < claim(b) else b] = 0.0
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from tfface.conventions import MAX_INTENSITY
 from tfface.errors import InputError
 from tfface.synthetic import attributes as rules
 from tfface.synthetic import background, camera, people, props
-from tfface.synthetic.cooccurrence import sample_action_units
+from tfface.synthetic.cooccurrence import exclude, sample_action_units
 from tfface.synthetic.scene import Background, Camera, Light, Occluder, Pose, Scene, action_units
 
 # Role number r owns the identities r * PEOPLE_PER_ROLE to (r + 1) * PEOPLE_PER_ROLE - 1.
@@ -25,8 +25,8 @@ PEOPLE_PER_ROLE = 2**40
 VIEWS = {"frontal": ((0, 0), 0), "turned": ((15, 90), 0), "left": ((15, 90), -1), "right": ((15, 90), 1)}
 MAX_VIEW_YAW = 90
 
-# Batches of DC-IGN (Kulkarni et al. 2015): one factor of four varies, ranges as on the paper's plots (1.5 rad azimuth, 0.4
-# rad elevation, 80 degrees of light). "all" gives the four in turn.
+# Batches of DC-IGN (Kulkarni et al. 2015): one factor of four varies, ranges as on the paper's plots (1.5 rad azimuth,
+# 0.4 rad elevation, 80 degrees of light). "all" gives the four in turn.
 FACTORS = ("azimuth", "elevation", "light", "shape")
 FACTOR_BATCH = 20
 _FACTOR_YAW, _FACTOR_PITCH, _FACTOR_LIGHT = 86.0, 23.0, 80.0  # degrees either side
@@ -85,8 +85,8 @@ class Settings:
         framing: "aligned" (as `alignment` crops the person's face without expression; the drawn roll then says how far
             the crop is turned off upright) or "centred" (the head's middle at a fixed size).
         margin: of an aligned crop: 1 shows forehead to chin, 1.5 the whole head with its hair.
-        jitter: how far the crop is off, as a detector's landmarks make it: deviation of shift (in picture widths) and of
-            log scale.
+        jitter: how far the crop is off, as a detector's landmarks make it: deviation of shift (in picture widths) and
+            of log scale.
         views: names of `VIEWS` or whole yaws. One person, expression and light is shown in each of them in turn.
         factor: one of `FACTORS` or "all": batches of `FACTOR_BATCH` neutral scenes in which only that varies.
     """
@@ -142,7 +142,7 @@ def view_range(view):
 
 
 def person_identity(seed, number, people="train"):
-    """The identity of person `number` of a set: anywhere in the role's range, so that sets of other seeds have others."""
+    """The identity of person `number` of a set: anywhere in the role's range, so that another seed has other people."""
     own = _stream(seed, "person", number).integers(PEOPLE_PER_ROLE)
     return int(ROLES.index(people) * PEOPLE_PER_ROLE + own)
 
@@ -178,7 +178,7 @@ def sample_scene(seed, index, settings=Settings()):
 
 
 def view_name(index, settings):
-    """What a record's `view` says: the view's name, factor and batch as in "light/000012", scene as in "answer/000012"."""
+    """What a record's `view` says: the view's name, factor and batch ("light/000012") or scene ("answer/000012")."""
     if settings.views:
         return settings.views[index % len(settings.views)]
     if settings.factor:
@@ -205,6 +205,7 @@ def _expression(seed, group, answer):
     edited = np.array(first, float)
     drop = (edited[changed] > 0.5) & (rng.uniform(size=len(changed)) < 0.5)
     edited[changed] = np.where(drop, 0.0, rng.uniform(0.5, MAX_INTENSITY, len(changed)))
+    exclude(edited, asked=changed)
     return edited
 
 
@@ -275,7 +276,7 @@ def _batch_factor(index, settings):
 
 
 def _factor_scene(seed, index, settings):
-    """One picture of a DC-IGN batch: everything by the batch's number but the one factor, which goes by the picture's."""
+    """One picture of a DC-IGN batch: all by the batch's number but the one factor, which goes by the picture's."""
     batch, factor = index // FACTOR_BATCH, _batch_factor(index, settings)
 
     def drawn(name, limit):
