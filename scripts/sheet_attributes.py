@@ -1,6 +1,6 @@
 """Draws docs/attributes.png: every rendered attribute off and on, on several people.
 
-    python scripts/sheet_attributes.py -o docs/attributes.png
+python scripts/sheet_attributes.py -o docs/attributes.png
 """
 
 import argparse

@@ -12,8 +12,8 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-# A script that starts the tests in the background makes them deaf to Ctrl-C, and every command they start inherits that;
-# tests that interrupt a command could not.
+# A script that starts the tests in the background makes them deaf to Ctrl-C, and every command they start inherits
+# that; tests that interrupt a command could not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -20,7 +20,7 @@ def test_labels_make_room_and_leave_ink():
 
 
 def test_gray_and_other_sizes_are_fitted(tmp_path):
-    sheet = sheets.headed(sheets.grid([np.full((8, 8), 9, np.uint8), IMAGES[1]], 2, size=32), "two pictures")
+    sheet = sheets.grid([np.full((8, 8), 9, np.uint8), IMAGES[1]], 2, size=32)
     sheets.save(tmp_path / "new" / "sheet.png", sheet)
     assert np.array_equal(cv2.imread(str(tmp_path / "new" / "sheet.png"))[..., ::-1], sheet)
     assert (sheet[-20, 10] == 9).all() and (sheet[-20, 50] == 40).all()

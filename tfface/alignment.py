@@ -1,8 +1,9 @@
 """Where a face sits in its square crop: one similarity transform from 68 landmarks, for photos and renders alike.
 
 Only points that expressions hardly move are used (eyes and nose base, not mouth or brows), so that asking for a smile
-does not shift the crop. Scale is the larger of what the eyes and what the nose's length say, which keeps the crop's size
-when the head turns (half the eye distance shrinks with the cosine of yaw) or nods (the nose's length does). No TensorFlow.
+does not shift the crop. Scale is the larger of what the eyes and what the nose's length say, which keeps the crop's
+size when the head turns (half the eye distance shrinks with the cosine of yaw) or nods (the nose's length does). No
+TensorFlow.
 """
 
 import numpy as np

@@ -157,7 +157,7 @@ def _pose_in_crop(pose, matrix):
 
 
 def _named(sources):
-    """Returns [(path, output name without suffix)]; where two would be the same, the suffix becomes part of the name."""
+    """Returns [(path, output name without suffix)]; where two would be the same, the suffix is part of the name."""
     stems = [str(name.with_suffix("")) for _, name in sources]
     names = [
         stem if stems.count(stem) == 1 else str(name).replace(".", "_")

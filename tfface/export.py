@@ -84,8 +84,8 @@ def export_model(model, output, *, version=None, card=None):
     """Writes the model's EMA generator as ``output/version/``, reloads it and compares.
 
     Args:
-        model: a `tfface.models` model: its `editor()` is a functional Keras model from a dict of named inputs (``image``
-            and one condition or more) to a dict of named outputs (``image`` among them).
+        model: a `tfface.models` model: its `editor()` is a functional Keras model from a dict of named inputs
+            (``image`` and one condition or more) to a dict of named outputs (``image`` among them).
         output: folder of all versions of this model; made when missing.
         version: positive integer; None takes the number after the highest one there.
         card: dict of what else `model_card.json` should say (JSON values).

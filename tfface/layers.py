@@ -55,9 +55,7 @@ class ConcatenateCondition(keras.layers.Layer):
 
     def call(self, image, condition):
         shape = tf.shape(image)
-        planes = tf.broadcast_to(
-            condition[:, None, None, :], [shape[0], shape[1], shape[2], condition.shape[-1]]
-        )
+        planes = tf.broadcast_to(condition[:, None, None, :], [shape[0], shape[1], shape[2], condition.shape[-1]])
         return tf.concat([image, tf.cast(planes, image.dtype)], -1)
 
 

@@ -39,13 +39,6 @@ def grid(images, columns, labels=None, size=None, gap=2):
     return sheet
 
 
-def headed(sheet, text):
-    """Returns the sheet under one line of text."""
-    head = np.full((_LINE + 6, sheet.shape[1], 3), _PAPER[0], np.uint8)
-    cv2.putText(head, text, (4, _LINE), _FONT, _FONT_SCALE * 1.15, _INK, 1, cv2.LINE_AA)
-    return np.concatenate([head, sheet])
-
-
 def save(path, sheet):
     """Writes (H, W, 3) uint8 RGB as a PNG."""
     path = pathlib.Path(path)

@@ -6,7 +6,7 @@ import numpy as np
 
 HAIR_COLORS = ("black", "brown", "blond", "gray", "red")
 
-# How common the hair colours above are with African, Asian and European ancestry (rounded; gray stands for dyed or early).
+# How common the hair colours above are with African, Asian and European ancestry (rounded; gray: dyed or early).
 _HAIR_CHANCES = np.array([[0.86, 0.1, 0.01, 0.02, 0.01], [0.82, 0.13, 0.02, 0.02, 0.01], [0.14, 0.4, 0.28, 0.04, 0.14]])
 
 

@@ -10,7 +10,8 @@ What each attribute moves (`tfface.synthetic.attributes` holds the rules between
 * ``Young``: age of the shape, wrinkles, hairline;
 * ``Pale_Skin``: melanin and redness; without it melanin stays above the palest range;
 * hair colours: the named colour in the person's own shade, the person's red or auburn if none is named;
-* ``Bald``: horseshoe or shaven scalp by gene; ``Bangs``, ``Bushy_Eyebrows``, ``Eyeglasses``, ``Wearing_Lipstick``: on/off;
+* ``Bald``: horseshoe or shaven scalp by gene;
+* ``Bangs``, ``Bushy_Eyebrows``, ``Eyeglasses``, ``Wearing_Lipstick``: on/off;
 * ``No_Beard`` = 0: the person's stubble, short or full beard, unless ``Mustache`` and/or ``Goatee`` name the style.
 
 Colours are linear RGB in 0..1. No TensorFlow.
@@ -26,6 +27,7 @@ import numpy as np
 from tfface.synthetic import attributes as rules
 from tfface.synthetic import genes, shapegenes
 from tfface.synthetic.genes import gene_rng, hair_color_order
+
 BEARD_STYLES = ("none", "stubble", "short", "full", "mustache", "goatee", "van_dyke")
 GLASSES_SHAPES = ("rectangle", "round", "square", "aviator", "cat_eye")
 GLASSES_RIMS = ("full", "half", "none")
@@ -55,7 +57,7 @@ class HairGenes:
     """Scalp hair. `color_name` is one of `genes.HAIR_COLORS` (also set when bald: the fringe and stubble have it).
 
     `length` 0 (cropped) to 1 (below the shoulders); `parting` -1 (image's left) to 1; `hairline` 0 (low) to 1
-    (receding); `bald_fringe` 0 (shaven) to 1 (thick horseshoe) matters when `bald`; `gray_mix` is the share of gray.
+    (receding); `bald_fringe` 0 (shaven) to 1 (thick horseshoe) matters when `bald`, `bangs_length` when `bangs`.
     """
 
     bald: bool
@@ -74,7 +76,7 @@ class HairGenes:
 
 @dataclass(frozen=True)
 class BrowGenes:
-    """`thickness`, `density`, `length` and `arch` 0 to 1; `tilt` -1 (outer end down) to 1. `bushy` already raises them."""
+    """`thickness`, `density`, `length` and `arch` 0 to 1; `tilt` -1 (outer end down) to 1. `bushy` has raised them."""
 
     bushy: bool
     thickness: float
@@ -100,7 +102,7 @@ class BeardGenes:
 
 @dataclass(frozen=True)
 class EyeGenes:
-    """`iris_size` is the iris radius relative to the average; `sclera` 0 (white) to 1 (yellowish, veined); `lashes` 0-1."""
+    """`iris_size` is its radius relative to the average; `sclera` 0 (white) to 1 (yellowish, veined); `lashes` 0-1."""
 
     iris_color: tuple
     iris_size: float
@@ -123,7 +125,7 @@ class MouthGenes:
 
 @dataclass(frozen=True)
 class GlassesGenes:
-    """The person's glasses, drawn also when not `worn`. `size` relative to average; `tint` 0 (clear) to 0.6 (shaded)."""
+    """The person's glasses, drawn also when not `worn`. `size` is relative to the average."""
 
     worn: bool
     shape: str
@@ -131,7 +133,6 @@ class GlassesGenes:
     color: tuple
     thickness: float
     size: float
-    tint: float
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Person:
 
 @functools.lru_cache(maxsize=512)
 def person(identity, attributes):
-    """Returns the `Person` for a non-negative identity and a tuple of (name, 0 or 1); names left out are the person's own.
+    """Returns the `Person` for a non-negative identity and a tuple of (name, 0 or 1); what is left out is the person's.
 
     Raises InputError where the attributes contradict each other.
     """
@@ -372,5 +373,4 @@ def _glasses(identity, worn):
         color=_FRAMES[rng.integers(len(_FRAMES))],
         thickness=float(rng.beta(2, 2)),
         size=_between(rng, 0.9, 1.12),
-        tint=float(rng.uniform(0.1, 0.6) if rng.uniform() < 0.15 else 0.0),
     )

@@ -30,8 +30,8 @@ _SINGLE = {
     "mouth": (
         "mouth/mouth-", 0.31,
         "angles:down/up*.5 cupidsbow cupidsbow-width dimples:in/out*.5 laugh-lines:in/out*.5 lowerlip-ext:down/up "
-        "lowerlip-height lowerlip-middle:down/up lowerlip-volume lowerlip-width philtrum-volume scale-depth scale-horiz "
-        "scale-vert*.7 trans:backward/forward*.7 trans:down/up upperlip-ext:down/up upperlip-height "
+        "lowerlip-height lowerlip-middle:down/up lowerlip-volume lowerlip-width philtrum-volume scale-depth "
+        "scale-horiz scale-vert*.7 trans:backward/forward*.7 trans:down/up upperlip-ext:down/up upperlip-height "
         "upperlip-middle:down/up upperlip-volume upperlip-width",
     ),
     "chin": ("chin/chin-", 0.38, "bones cleft height jaw-drop*.6 prognathism*.7 prominent width"),

@@ -2,8 +2,8 @@
 
 The processes are started as commands and not through multiprocessing: nothing of the caller's program is imported again
 (no TensorFlow, no notebook cell, no ``if __name__`` guard to forget), and each ends with its parent, however that ends,
-because its input closes. Task k goes to process k modulo their number and answers are read in that order, so the results
-come in the order of the tasks whatever the number of processes.
+because its input closes. Task k goes to process k modulo their number and answers are read in that order, so the
+results come in the order of the tasks whatever the number of processes.
 """
 
 import collections
