@@ -114,11 +114,11 @@ def test_bytes_that_are_no_square_picture_are_refused(exported, data):
         signature(image_bytes=tf.constant([data]), action_units=tf.zeros((1, 17)))
 
 
-def test_only_the_averaged_generator_is_inside(run, exported):
+def test_only_the_editor_is_inside(run, exported):
     model = training.load_model(run)
     names = [name for name, _ in tf.train.list_variables(str(exported.directory / "variables" / "variables"))]
     count = sum(name.endswith("VARIABLE_VALUE") for name in names)
-    assert count == len(model.ema_generator.variables)
+    assert count == len(model.editor().variables) < len(model.variables)
     assert exported.size == sum(p.stat().st_size for p in exported.directory.rglob("*") if p.is_file())
 
 

@@ -87,7 +87,7 @@ def _spots(genes):
     face = s.where("head") & (s.z > -1.2) & (s.y < 2.6)
     if genes.freckles > 0:
         rng = np.random.default_rng([genes.seed, 12])
-        near = np.exp(-((s.y + 0.75) / 1.0) ** 2 - (np.abs(s.x) / 1.9) ** 2) + 0.10
+        near = np.exp(-(((s.y + 0.75) / 1.0) ** 2) - (np.abs(s.x) / 1.9) ** 2) + 0.10
         place = _draw_places(rng, face * near, int(60 + 420 * genes.freckles))
         size = rng.uniform(0.5, 1.15, len(place))
         strength = rng.uniform(0.06, 0.24, len(place)) * (0.5 + 0.8 * genes.freckles)
