@@ -28,7 +28,7 @@ def control(source, edit, truth):
     return float(np.sum((edit - source) * asked) / np.sum(asked**2))
 
 
-def measure(dataset, steps, settings):
+def measure(dataset, steps, image_size, settings):
     """Trains one kind of conditioning and returns (control, PSNR of the edit, PSNR of the source)."""
     import keras
     import tensorflow as tf
@@ -38,7 +38,8 @@ def measure(dataset, steps, settings):
 
     keras.utils.set_random_seed(0)
     model_class = models.get("ganimation")
-    config = model_class.Config.from_preset("laptop", steps=steps + 1, warmup_steps=steps, **settings)
+    length = dict(image_size=image_size, steps=steps + 1, warmup_steps=steps)
+    config = model_class.Config.from_preset("laptop", **length, **settings)
     model = model_class(config)
     model.compile()
     model.set_phase("warmup")
@@ -57,13 +58,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conditioning", description="Compares conditionings.")
     parser.add_argument("--data", required=True, metavar="DIR", help="set made with --answers 2")
     parser.add_argument("--steps", type=int, default=800, help="warm-up steps of each kind (default %(default)s)")
+    parser.add_argument("--image-size", type=int, default=64, help="pixels (default %(default)s)")
     options = parser.parse_args(arguments)
     from tfface.data.records import open_dataset
 
     dataset = open_dataset(options.data)
-    print(f"{options.steps} steps\n\n| conditioning | control | PSNR, dB | doing nothing, dB |\n|---|---|---|---|")
+    print(f"{options.steps} steps at {options.image_size} px\n\n| conditioning | control | PSNR, dB | doing nothing, dB |\n|---|---|---|---|")
     for name, settings in KINDS.items():
-        made, edit, source = measure(dataset, options.steps, settings)
+        made, edit, source = measure(dataset, options.steps, options.image_size, settings)
         print(f"| {name} | {made:.3f} | {edit:.2f} | {source:.2f} |", flush=True)
 
 

@@ -1,8 +1,8 @@
 """GANimation: edits the expression of a face by 17 continuous action units.
 
 Paper: Pumarola et al. 2018, "GANimation: Anatomically-aware Facial Animation from a Single Image" (ECCV). The authors'
-PyTorch code (albertpumarola/GANimation, 2019) fixes what the paper leaves open; a TensorLayer port of it is what the
-course project's slides show.
+PyTorch code (albertpumarola/GANimation, 2019) fixes what the paper leaves open. "The slides" are those of the course
+project "GANimation on TensorLayer", a port of that code, whose networks `tests/parity` holds these against.
 
 What differs, and why:
 
@@ -14,7 +14,8 @@ What differs, and why:
 * Targets are the action units of a random other example plus noise, clamped to [0, 1], new every time.
 * `conditioning="film"` modulates features after each normalisation. The published concatenation adds a constant plane,
   which instance normalisation all but removes. `relative=True` conditions on the change instead of the target.
-* A warm-up of the discriminator's AU head, without which a short run gives the generator no AU signal.
+* A warm-up in which the discriminator reads action units and, given true answers, each head of the generator learns its
+  own: without it a short run has no AU signal, and an attention that meets a color of noise closes for good.
 * `lambda_rec` compares edits with their true answers where a batch has them (``target_image``: the same synthetic scene
   with the asked action units), which takes the cycle's place and half of its time. Photos have none: there, and in the
   paper's preset, training is unpaired as published.
@@ -62,7 +63,7 @@ class GANimationConfig(ModelConfig):
     n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
     learning_rate: float = setting(1e-4, "of both Adams (beta 0.5, 0.999)")
     constant_share: float = setting(2 / 3, "share of the adversarial steps before the rate falls linearly to zero")
-    warmup_steps: int = setting(0, "steps that train the discriminator's AU head alone first")
+    warmup_steps: int = setting(0, "steps before the adversarial ones: AU head, and generator where answers are known")
     warmup_rate: float = setting(1e-3, "learning rate of the warm-up (Adam, beta 0.9)")
     lambda_adv: float = setting(1.0, "critic")
     lambda_gp: float = setting(10.0, "gradient penalty")
