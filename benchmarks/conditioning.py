@@ -63,7 +63,8 @@ def main(arguments=None):
     from tfface.data.records import open_dataset
 
     dataset = open_dataset(options.data)
-    print(f"{options.steps} steps at {options.image_size} px\n\n| conditioning | control | PSNR, dB | doing nothing, dB |\n|---|---|---|---|")
+    print(f"{options.steps} steps at {options.image_size} px\n")
+    print("| conditioning | control | PSNR, dB | doing nothing, dB |\n|---|---|---|---|")
     for name, settings in KINDS.items():
         made, edit, source = measure(dataset, options.steps, options.image_size, settings)
         print(f"| {name} | {made:.3f} | {edit:.2f} | {source:.2f} |", flush=True)
