@@ -54,6 +54,7 @@ class GANimationConfig(ModelConfig):
     generator_width: int = setting(64, "channels of the generator's first convolution")
     residual_blocks: int = setting(6, "residual blocks of the generator")
     edge_kernel: int = setting(7, "width of the generator's first and last kernels, odd")
+    shortcut: bool = setting(False, "features of half the size reach the last upsampling directly, for sharper edits")
     discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
     discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer if the size asks for it")
     published_init: bool = setting(True, "discriminator weights start as N(0, 0.02); off: He's, for narrow networks")
@@ -136,6 +137,7 @@ class Generator(keras.Model):
         conditioning="concat",
         attention_bias=0.0,
         edge_kernel=7,
+        shortcut=False,
         **kwargs,
     ):
         image = keras.Input((image_size, image_size, 3), name="image")
@@ -156,10 +158,11 @@ class Generator(keras.Model):
         x = image if film else ConcatenateCondition(name="condition")(image, action_units)
         x = WideConvolution(width, edge_kernel, use_bias=False, kernel_initializer=weights_init(), name="stem")(x)
         x = normalize(x, "stem", modulate=False)
+        skipped = {}
         for factor in (2, 4):
             name = f"down{factor}"
             x = Downsample(factor * width, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
-            x = normalize(x, name, modulate=False)
+            x = skipped[factor] = normalize(x, name, modulate=False)
         for block in range(residual_blocks):
             name = f"residual{block + 1}"
             y = normalize(convolve(x, 4 * width, f"{name}a"), f"{name}a")
@@ -167,6 +170,8 @@ class Generator(keras.Model):
             x = layers.Add(name=name)([x, y])
         for factor in (2, 1):
             name = f"up{factor}"
+            if shortcut and factor == 1:
+                x = layers.Concatenate(name="shortcut")([x, skipped[2]])
             x = layers.Conv2DTranspose(
                 factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(), name=name
             )(x)
@@ -186,7 +191,7 @@ class Generator(keras.Model):
         )
         self._settings = dict(
             image_size=image_size, width=width, residual_blocks=residual_blocks, conditioning=conditioning,
-            attention_bias=attention_bias, edge_kernel=edge_kernel,
+            attention_bias=attention_bias, edge_kernel=edge_kernel, shortcut=shortcut,
         )  # fmt: skip
 
     def get_config(self):
@@ -283,7 +288,7 @@ class GANimation(FaceModel):
         def generator(name):
             return Generator(
                 config.image_size, config.generator_width, config.residual_blocks, config.conditioning,
-                config.attention_bias, config.edge_kernel, name=name,
+                config.attention_bias, config.edge_kernel, config.shortcut, name=name,
             )  # fmt: skip
 
         self.generator = generator("generator")
