@@ -45,7 +45,7 @@ def measure(dataset, steps, image_size, settings):
     model.set_phase("warmup")
     options = dict(image_size=config.image_size, answers=True)
     batches = training_batches(dataset, config.examples_per_step, seed=0, **options)
-    model.fit(batches, steps_per_epoch=steps, verbose=0)
+    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
     test = next(iter(training_batches(dataset, PEOPLE, seed=1, split="test", flip=False, **options)))
     inputs = {"image": test["image"], "action_units": test["target_action_units"]}
     edit = model.edit({**inputs, "source_action_units": test["action_units"]})["image"].numpy()
