@@ -57,7 +57,7 @@ def test_the_report_is_one_file_with_pictures(scored):
     assert len(pictures) == 10  # best, median and worst three each, and the last sample grid
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
     assert not re.search(r"(src|href)='(?!data:)", page)
-    for text in ("best: ", "median: ", "worst: ", "step-000008", "AU25+26 open", "learning_rate = 0.0005"):
+    for text in ("best: ", "median: ", "worst: ", "step-000008", "AU25+26 open", "warmup_steps = 3"):
         assert text in page
 
 
