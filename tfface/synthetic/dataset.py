@@ -1,4 +1,4 @@
-"""Renders a set of synthetic heads into records, with the labels that the scenes know exactly. No TensorFlow."""
+"""Makes a data set of synthetic heads: checked settings, rendering processes, a writer that resumes. No TensorFlow."""
 
 import dataclasses
 import os
@@ -10,8 +10,8 @@ from tfface import conventions, sheets
 from tfface.data import records
 from tfface.errors import InputError
 from tfface.synthetic import sampler, worker
-from tfface.synthetic.labels import labels
-from tfface.synthetic.render import RENDERER_VERSION, render
+from tfface.synthetic.labelled import render_range
+from tfface.synthetic.render import RENDERER_VERSION
 
 SOURCE = "synthetic heads rendered by tfface"
 SHEET = "sheet.png"
@@ -69,38 +69,6 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
     if not (directory / SHEET).exists():
         contact_sheet(records.open_dataset(directory), directory / SHEET)
     return directory
-
-
-def render_range(start, stop, image_size, seed, settings):
-    """Returns the records of scenes `start` to `stop` - 1; their pictures are PNG bytes."""
-    return [render_record(seed, index, image_size, settings) for index in range(start, stop)]
-
-
-def render_record(seed, index, image_size, settings):
-    """Returns the record of one scene of a set, as `records` describes it."""
-    scene = sampler.sample_scene(seed, index, settings)
-    record = record_of(scene, image_size)
-    record["source"] = f"synthetic/{settings.people}-{seed}/{index:07d}"
-    record["view"] = sampler.view_name(index, settings)
-    return record
-
-
-def record_of(scene, image_size):
-    """Renders any scene into a record whose pictures are PNG bytes; `source` and `view` are left to the caller."""
-    rendering = render(scene, image_size)
-    return {
-        "image": records.encode_image(rendering.image),
-        "action_units": scene.action_units,
-        "attributes": labels(scene),
-        "pose": (scene.pose.yaw, scene.pose.pitch, scene.pose.roll),
-        "light": (scene.light.azimuth, scene.light.elevation),
-        "landmarks": rendering.landmarks,
-        "landmarks_visible": rendering.landmarks_visible,
-        "identity": scene.identity,
-        "mask": records.encode_image(rendering.mask),
-        "occluder": records.encode_image(rendering.occluder) if scene.occluder else None,
-        "scene": scene.to_json(),
-    }
 
 
 def contact_sheet(dataset, path):

@@ -23,7 +23,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NU
 
 
 def ordered_map(tasks, workers):
-    """Yields ``dataset.render_range(*task)`` for each task, in order, from `workers` processes.
+    """Yields ``labelled.render_range(*task)`` for each task, in order, from `workers` processes.
 
     Raises:
         InputError: as a task raised it.
@@ -75,7 +75,7 @@ def main():
     sys.stdout = sys.stderr  # a stray print must not end up between the answers
     import cv2
 
-    from tfface.synthetic import dataset
+    from tfface.synthetic import labelled
 
     cv2.setNumThreads(1)
     while True:
@@ -84,7 +84,7 @@ def main():
         except EOFError:
             return
         try:
-            answer = ("done", dataset.render_range(*task))
+            answer = ("done", labelled.render_range(*task))
         except InputError as error:
             answer = ("input error", str(error))
         except Exception:
