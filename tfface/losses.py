@@ -18,7 +18,7 @@ def wasserstein_generator(fake_scores):
 
 
 def gradient_penalty(critic, real, fake, alpha):
-    """Mean over pictures of ``(||d sum_map critic(x) / dx||_2 - 1)^2`` (Gulrajani et al. 2017, eq. 3).
+    """Mean over pictures of ``(||d mean(critic(x)) / dx||_2 - 1)^2`` (Gulrajani et al. 2017, eq. 3).
 
     The score of a picture is the mean of its critic map, and the norm is taken per picture over height, width and
     channels. The epsilon stands inside the root because the root's own gradient is infinite at zero.
