@@ -137,7 +137,7 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
             f"{output}: is not empty; resume it with --resume --output {output}, or choose another --output"
         )
     if data is None:
-        data = render_data(settings, run_settings.seed, output.parent, say)
+        data = render_data(settings, model_class.synthetic, run_settings.seed, output.parent, say)
     dataset = open_data(data)
     if not settings.steps:
         settings = settings.with_examples(len(RecordIndex(dataset, "train", model_class.batch_keys)))
@@ -216,16 +216,26 @@ def data_digest(directory):
     return hashlib.sha256((Path(directory) / "dataset.json").read_bytes()).hexdigest()[:16]
 
 
-def render_data(settings, seed, root, say):
-    """Renders the synthetic data set of these settings under `root`, or goes on with it, and returns its directory."""
+def render_data(settings, scenes, seed, root, say):
+    """Renders the synthetic data set of a model under `root`, or goes on with it, and returns its directory.
+
+    Args:
+        settings: the model's settings.
+        scenes: further keyword arguments of `synthesize`; they are part of the directory's name.
+        seed: of the people and pictures.
+        root: directory of the data sets.
+        say: gets the messages.
+    """
     from tfface.synthetic.dataset import synthesize
     from tfface.synthetic.render import RENDERER_VERSION
 
     answers = settings.synthetic_answers
     name = f"synthetic-{settings.image_size}px-{settings.synthetic_count}" + (f"x{answers}" if answers > 1 else "")
+    for key, value in sorted(scenes.items()):
+        name += f"-{key}-{'_'.join(map(str, value)) if isinstance(value, tuple) else value}"
     directory = root / f"{name}-seed{seed}-renderer{RENDERER_VERSION}"
     say(f"No --data: synthetic heads with exact labels in {directory}")
-    synthesize(directory, settings.synthetic_count * answers, settings.image_size, seed, answers=answers)
+    synthesize(directory, settings.synthetic_count * answers, settings.image_size, seed, answers=answers, **scenes)
     return directory
 
 
@@ -278,13 +288,10 @@ def train(run, say=tqdm.write, progress=True):
                     image_size=run.settings.image_size,
                     seed=run.run.seed,
                     first_step=step,
-                    keys=model.batch_keys,
-                    partners=model.partner_keys,
-                    partner_noise=model.partner_noise,
-                    answers=model.learns_from_answers,
+                    **model.batch_options(),
                 )
                 model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
-                step = int(model.step)
+                step = int(model.step.numpy())
     finally:
         bar.close()
         events.close()

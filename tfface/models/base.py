@@ -55,8 +55,8 @@ class Phase(NamedTuple):
 class FaceModel(keras.Model):
     """A model of several networks and optimizers that trains with ``fit`` and survives being saved at any step.
 
-    A subclass sets `Config`, `batch_keys`, `partner_keys` (keys of which a batch also carries ``target_KEY``, drawn
-    from other examples), builds its networks in the constructor (so that all weights exist), names its optimizers in
+    A subclass sets `Config`, `task`, `batch_keys`, `partner_keys` (keys of which a batch also carries ``target_KEY``,
+    drawn from other examples), builds its networks in the constructor (so that all weights exist), names its optimizers in
     `build_optimizers` and defines one method ``PHASE_step(batch)`` for each of its phases.
 
     ``save_weights`` and ``load_weights`` carry everything that training needs: networks, averaged generator,
@@ -68,6 +68,8 @@ class FaceModel(keras.Model):
     partner_keys = ()
     learns_from_answers = False  # whether batches carry ``target_image`` where the data set has it
     partner_noise = 0.0  # half width of the uniform noise on the partners' action units
+    task = None  # name of what can be asked of it (`tfface.tasks`); None for a network that edits nothing
+    synthetic: ClassVar[dict] = {}  # keyword arguments of `synthesize` for the set that training renders by itself
 
     def __init__(self, config, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -95,6 +97,15 @@ class FaceModel(keras.Model):
     @property
     def examples_per_step(self):
         return self.config.examples_per_step
+
+    def batch_options(self):
+        """Returns the keyword arguments of `data.pipeline.training_batches` that say what a batch holds."""
+        return {
+            "keys": self.batch_keys,
+            "partners": self.partner_keys,
+            "partner_noise": self.partner_noise,
+            "answers": self.learns_from_answers,
+        }
 
     # -- compile -------------------------------------------------------------------------------------------------
 

@@ -279,6 +279,7 @@ class GANimation(FaceModel):
     """
 
     Config = GANimationConfig
+    task = "expression"
     batch_keys = ("image", "action_units")
     partner_keys = ("action_units",)
 
