@@ -42,7 +42,7 @@ def save(model, directory, keep):
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    step = int(model.step)
+    step = int(model.step.numpy())
     for variable in model.variables:
         if not np.isfinite(np.asarray(variable.numpy(), np.float64).sum()):
             raise NonFiniteError(variable.path, step)
@@ -76,7 +76,7 @@ def restore(model, directory):
             )
             continue
         load(model, path)
-        return int(model.step)
+        return int(model.step.numpy())
     what = f"all {len(checkpoints)} checkpoints are damaged" if checkpoints else "holds no checkpoint"
     raise InputError(f"{directory}: {what}; train again into a new --output")
 

@@ -56,8 +56,8 @@ class FaceModel(keras.Model):
     """A model of several networks and optimizers that trains with ``fit`` and survives being saved at any step.
 
     A subclass sets `Config`, `task`, `batch_keys`, `partner_keys` (keys of which a batch also carries ``target_KEY``,
-    drawn from other examples), builds its networks in the constructor (so that all weights exist), names its optimizers in
-    `build_optimizers` and defines one method ``PHASE_step(batch)`` for each of its phases.
+    drawn from other examples), builds its networks in the constructor (so that all weights exist), names its optimizers
+    in `build_optimizers` and defines one method ``PHASE_step(batch)`` for each of its phases.
 
     ``save_weights`` and ``load_weights`` carry everything that training needs: networks, averaged generator,
     optimizers and `step`.

@@ -1,4 +1,4 @@
-"""What can be asked of a model: one file for each kind of edit. `get` finds it by name, without importing the others."""
+"""What can be asked of a model: one file for each kind of edit. `get` finds it by name and imports no other."""
 
 import importlib
 
