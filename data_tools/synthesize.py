@@ -39,7 +39,11 @@ def parser():
     result.add_argument("--neutral", action="store_true", help="no expressions")
     result.add_argument(
         "--answers", type=int, default=1, metavar="N",
-        help="pictures of each scene that differ in expression alone: each is the true answer to editing another",
+        help="pictures of each scene that differ in one thing alone: each is the true answer to editing another",
+    )  # fmt: skip
+    result.add_argument(
+        "--vary", default="action_units", metavar="THING",
+        help=f"what the pictures of a scene differ in: {', '.join(sampler.VARY)} (default %(default)s)",
     )  # fmt: skip
     result.add_argument(
         "--views", default="", metavar="NAMES",
@@ -79,6 +83,7 @@ def _run(options):
         occlusion=options.occlusion,
         expressions=not options.neutral,
         answers=options.answers,
+        vary=options.vary,
         views=[name.strip() for name in options.views.split(",") if name.strip()],
         factor=options.factor,
     )

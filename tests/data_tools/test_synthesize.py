@@ -28,10 +28,22 @@ def test_factor_batches(tmp_path):
     assert {r["view"] for r in records.open_dataset(out)} == {"light/000000"}
 
 
+def test_answers_that_differ_in_attributes(tmp_path):
+    out = tmp_path / "set"
+    options = ["--answers", "2", "--vary", "attributes", "--count", "4", "--image-size", "16", "--workers", "1"]
+    assert synthesize.main([*options, "--quiet", "-o", str(out)]) == 0
+    made = records.open_dataset(out)
+    assert made.info["settings"]["vary"] == "attributes"
+    first, second, *_ = made
+    assert first["view"] == second["view"] == "answer/000000"
+    assert (first["attributes"] != second["attributes"]).any() and first["identity"] == second["identity"]
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
         (["--count", "0"], "count 0"),
+        (["--vary", "hair"], "hair"),
         (["--people", "everyone"], "everyone"),
         (["--views", "frontal,sideways"], "sideways"),
         (["--factor", "hair"], "hair"),

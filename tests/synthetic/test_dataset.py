@@ -97,6 +97,19 @@ def test_a_set_from_before_versions_is_refused_too(tmp_path):
         dataset.synthesize(made, 4, 32, 0, workers=1, progress=False)
 
 
+def test_a_set_from_before_a_setting_has_its_default(tmp_path):
+    made = dataset.synthesize(tmp_path / "old", 4, 32, 0, workers=1, progress=False)
+    path = made / records.DATASET_FILE
+    info = json.loads(path.read_text())
+    assert info["settings"].pop("vary") == "action_units"
+    path.write_text(json.dumps(info))
+    before = digests(made)
+    dataset.synthesize(made, 4, 32, 0, workers=1, progress=False)
+    assert digests(made) == before
+    with pytest.raises(InputError, match="other settings"):
+        dataset.synthesize(made, 4, 32, 0, workers=1, progress=False, vary="pose")
+
+
 def test_views_join_by_person(tmp_path):
     made = dataset.synthesize(tmp_path / "v", 4, 32, 0, workers=1, progress=False, views=("frontal", "turned"))
     found = list(records.open_dataset(made))

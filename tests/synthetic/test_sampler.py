@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfface.conventions import ACTION_UNITS
+from tfface.conventions import ACTION_UNITS, ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
-from tfface.synthetic import attributes, cooccurrence, sampler
+from tfface.synthetic import attributes, cooccurrence, labels, sampler
 from tfface.synthetic.scene import Scene
 
 
@@ -119,6 +119,8 @@ def test_all_factors_take_turns_and_batches_are_numbered():
         (dict(factor="light", views=("frontal",)), "choose one"),
         (dict(answers=2, views=("frontal",)), "neither with views"),
         (dict(answers=0), "answers 0"),
+        (dict(answers=2, expressions=False), "expressions are needed"),
+        (dict(vary="hair"), "vary 'hair'"),
         (dict(margin=0.1), "margin"),
         (dict(occlusion=2.0), "occlusion"),
         (dict(images_per_person=0), "images per person"),
@@ -155,3 +157,73 @@ def test_answers_show_no_action_units_that_exclude_each_other():
 def test_answers_exclude_views():
     with pytest.raises(InputError, match="answers 2"):
         sampler.Settings(answers=2, views=("frontal", "left"))
+
+
+def answer_sets(vary, count=40, **options):
+    """Returns scenes (count, 3 answers) that differ in `vary`."""
+    options = sampler.Settings(answers=3, vary=vary, **options)
+    return [[sampler.sample_scene(5, 3 * number + k, options) for k in range(3)] for number in range(count)]
+
+
+@pytest.mark.parametrize("vary", sampler.VARY)
+def test_the_first_picture_of_a_scene_is_drawn_as_any_other(vary):
+    alone = [sampler.sample_scene(5, number) for number in range(40)]
+    assert [answers[0] for answers in answer_sets(vary)] == alone
+    assert [first.action_units for first, *_ in answer_sets("action_units")] == [s.action_units for s in alone]
+
+
+def known_labels(scene):
+    return {n: int(v) for n, v in zip(ATTRIBUTES, labels.labels(scene)) if v != -1}
+
+
+def test_answers_may_differ_in_attributes_alone():
+    changes = []
+    for first, *others in answer_sets("attributes", 150):
+        before = known_labels(first)
+        for other in others:
+            after = known_labels(other)
+            changes.append({name for name in before if before[name] != after[name]})
+            held = dataclasses.replace(other, attributes=first.attributes, action_units=first.action_units)
+            assert held == first
+            moved = {u for u, a, b in zip(ACTION_UNITS, first.action_units, other.action_units) if a != b}
+            assert not moved or changes[-1] & set(labels.DERIVED)
+            assert Scene.from_json(other.to_json()) == other
+    # One to three are asked for; the rules tie at most three more to each (bald: no colour, no bangs).
+    assert all(changes) and np.mean([len(names) <= 3 for names in changes]) > 0.6
+    counts = {name: sum(name in names for names in changes) for name in labels.EDITABLE}
+    assert min(counts.values()) > 10
+    inside = [names <= set(ATTGAN_ATTRIBUTES) for names in changes]
+    assert 0.5 < np.mean(inside) < 0.85
+
+
+def test_an_attribute_answer_is_the_edit_of_the_first_picture():
+    # Where one attribute tells two pictures apart, asking the first for it gives the second.
+    single = 0
+    for first, second, _ in answer_sets("attributes", 100):
+        before, after = known_labels(first), known_labels(second)
+        names = [name for name in before if before[name] != after[name]]
+        if len(names) == 1 and names[0] not in labels.DERIVED:
+            single += 1
+            asked = labels.with_attribute(first, names[0], after[names[0]])
+            assert dict(asked.attributes) == dict(second.attributes)
+    assert single > 10
+
+
+def test_what_cannot_be_seen_is_not_varied():
+    for first, *others in answer_sets("attributes", occlusion=1.0, expressions=False):
+        for other in others:
+            assert not any(other.action_units)
+            if first.occluder.kind == "sunglasses":
+                assert dict(other.attributes)["Eyeglasses"] == dict(first.attributes)["Eyeglasses"]
+
+
+def test_answers_may_differ_in_the_pose_alone():
+    for answers in answer_sets("pose", poses="wide"):
+        first = answers[0]
+        assert len({scene.pose for scene in answers}) == 3
+        for scene in answers:
+            assert dataclasses.replace(scene, pose=first.pose, camera=first.camera) == first
+            assert scene.camera.field_of_view == first.camera.field_of_view
+    yaws = [scene.pose.yaw for answers in answer_sets("pose", poses="wide") for scene in answers[1:]]
+    assert np.std(yaws) > 40
+    assert sampler.Settings(answers=2, vary="pose", expressions=False)

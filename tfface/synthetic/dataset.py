@@ -44,7 +44,8 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
     """
     settings = sampler.Settings(**settings)
     _check(count, image_size, seed, workers, settings)
-    _check_renderer(pathlib.Path(directory))
+    begun = _begun(pathlib.Path(directory))
+    _check_renderer(directory, begun)
     writer = records.RecordWriter(
         directory,
         image_size=image_size,
@@ -52,7 +53,7 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
         source=SOURCE,
         licence="CC0-1.0 head model and textures; the pictures show no real person",
         seed=seed,
-        settings={**dataclasses.asdict(settings), "renderer": RENDERER_VERSION},
+        settings=_written_settings(settings, begun),
         shard_records=SHARD_RECORDS,
     )
     bar = tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering")
@@ -95,13 +96,27 @@ def _processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_renderer(directory):
-    """A set begun by another renderer would be half of each, and a finished one is not what this one renders."""
+def _begun(directory):
+    """Returns the settings of the rendered set that a directory holds, finished or not, or None."""
     if not (directory / records.DATASET_FILE).exists():
-        return
+        return None
     info = records.read_info(directory)
-    made_by = info["settings"].get("renderer", 0)  # 0: before renderers were counted
-    if info["source"] == SOURCE and made_by != RENDERER_VERSION:
+    return info["settings"] if info["source"] == SOURCE else None
+
+
+def _written_settings(settings, begun):
+    """Returns what dataset.json says of the settings. One that a set was begun without had its default there."""
+    values = {**dataclasses.asdict(settings), "renderer": RENDERER_VERSION}
+    if begun is None:
+        return values
+    defaults = dataclasses.asdict(sampler.Settings())
+    return {key: value for key, value in values.items() if key in begun or value != defaults.get(key)}
+
+
+def _check_renderer(directory, begun):
+    """A set begun by another renderer would be half of each, and a finished one is not what this one renders."""
+    made_by = RENDERER_VERSION if begun is None else begun.get("renderer", 0)  # 0: before renderers were counted
+    if made_by != RENDERER_VERSION:
         raise InputError(
             f"{directory}: made by renderer {made_by}, this is {RENDERER_VERSION}; render into another directory or "
             "delete it"

@@ -10,10 +10,10 @@ import zlib
 
 import numpy as np
 
-from tfface.conventions import MAX_INTENSITY
+from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES, MAX_INTENSITY
 from tfface.errors import InputError
 from tfface.synthetic import attributes as rules
-from tfface.synthetic import background, camera, people, props
+from tfface.synthetic import background, camera, labels, people, props
 from tfface.synthetic.cooccurrence import exclude, sample_action_units
 from tfface.synthetic.scene import Background, Camera, Light, Occluder, Pose, Scene, action_units
 
@@ -31,8 +31,12 @@ FACTORS = ("azimuth", "elevation", "light", "shape")
 FACTOR_BATCH = 20
 _FACTOR_YAW, _FACTOR_PITCH, _FACTOR_LIGHT = 86.0, 23.0, 80.0  # degrees either side
 
-# View of the pictures of one scene that differ in action units alone, before the scene's number.
+# View of the pictures of one scene that differ in `Settings.vary` alone, before the scene's number.
 ANSWER_VIEW = "answer/"
+VARY = ("action_units", "attributes", "pose")
+# Every other attribute comes half as often as the 13 that AttGAN edits: the answers that differ in one of the others
+# say nothing to a model that was not told of it.
+_OTHER_ATTRIBUTE = 0.5
 
 # What changes between pictures of one person: glasses come off, lipstick too.
 _CHANGEABLE = (("Eyeglasses", 0.08), ("Wearing_Lipstick", 0.08))
@@ -81,7 +85,10 @@ class Settings:
         poses: one of `POSES`: "portrait" (mostly near frontal, as cropped photos are) or "wide" (uniform).
         occlusion: chance that something stands before the face.
         expressions: False keeps every face neutral.
-        answers: consecutive scenes that differ in their action units alone: each is the true answer to editing another.
+        answers: consecutive scenes that differ in `vary` alone: each is the true answer to editing another.
+        vary: one of `VARY`. The first picture of a scene is drawn as any other. Each further one has other action units
+            (half of the time a few of them), or one to three other attributes and what the rules tie to these (the two
+            that restate the expression only with `expressions`), or another pose.
         framing: "aligned" (as `alignment` crops the person's face without expression; the drawn roll then says how far
             the crop is turned off upright) or "centred" (the head's middle at a fixed size).
         margin: of an aligned crop: 1 shows forehead to chin, 1.5 the whole head with its hair.
@@ -97,6 +104,7 @@ class Settings:
     occlusion: float = 0.0
     expressions: bool = True
     answers: int = 1
+    vary: str = "action_units"
     framing: str = "aligned"
     margin: float = 1.0
     jitter: float = 0.015
@@ -108,6 +116,7 @@ class Settings:
         _choice("people", self.people, ROLES)
         _choice("poses", self.poses, POSES)
         _choice("framing", self.framing, FRAMINGS)
+        _choice("vary", self.vary, VARY)
         if self.factor:
             _choice("factor", self.factor, (*FACTORS, "all"))
         if self.factor and self.views:
@@ -122,8 +131,10 @@ class Settings:
             raise InputError(f"jitter {self.jitter}: expected 0 to 0.2 picture widths")
         if self.answers < 1:
             raise InputError(f"answers {self.answers}: expected 1 or more pictures of a scene")
-        if self.answers > 1 and (self.views or self.factor or not self.expressions):
-            raise InputError(f"answers {self.answers}: go with expressions and neither with views nor with a factor")
+        if self.answers > 1 and (self.views or self.factor):
+            raise InputError(f"answers {self.answers}: go neither with views nor with a factor")
+        if self.answers > 1 and self.vary == "action_units" and not self.expressions:
+            raise InputError(f"answers {self.answers}: differ in action units, so expressions are needed")
         if self.images_per_person < 1:
             raise InputError(f"images per person {self.images_per_person}: expected 1 or more")
 
@@ -157,15 +168,17 @@ def sample_scene(seed, index, settings=Settings()):
     if settings.factor:
         return _factor_scene(seed, index, settings)
     index, answer = divmod(index, settings.answers)
+    other = {thing: answer if thing == settings.vary else 0 for thing in VARY}
     # Pictures of one group share what `settings.views` must hold still; without views each is a group of its own.
     group = index // len(settings.views) if settings.views else index
     number = group if settings.views else index // settings.images_per_person
     identity = person_identity(seed, number, settings.people)
     worn = _worn(identity, _stream(seed, "worn", group))
-    expression = _expression(seed, group, answer) if settings.expressions else action_units()
+    expression = _expression(seed, group, other["action_units"]) if settings.expressions else action_units()
     person = people.person(identity, worn)
-    pose, crop = _framed(seed, index, group, person, _pose(seed, index, group, settings), settings)
-    return Scene(
+    drawn = _pose(seed, index, group, settings, other["pose"])
+    pose, crop = _framed(seed, index, group, person, drawn, settings)
+    scene = Scene(
         identity=identity,
         action_units=tuple(round(v, 4) for v in expression),
         attributes=worn,
@@ -175,6 +188,9 @@ def sample_scene(seed, index, settings=Settings()):
         background=_background(_stream(seed, "background", group)),
         occluder=_occluder(_stream(seed, "occluder", index), settings.occlusion),
     )
+    if not other["attributes"]:
+        return scene
+    return _other_attributes(scene, _stream(seed, "attribute answer", group, answer), settings)
 
 
 def view_name(index, settings):
@@ -217,9 +233,22 @@ def _worn(identity, rng):
     return worn
 
 
-def _pose(seed, index, group, settings):
+def _other_attributes(scene, rng, settings):
+    """The scene with one to three attributes the other way round, and what the rules tie to them."""
+    names = [name for name in labels.EDITABLE if settings.expressions or name not in labels.DERIVED]
+    if scene.occluder and scene.occluder.kind == "sunglasses":
+        names.remove("Eyeglasses")  # nobody could see the change
+    shares = np.array([1.0 if name in ATTGAN_ATTRIBUTES else _OTHER_ATTRIBUTE for name in names])
+    changed = rng.choice(names, rng.integers(1, 4), replace=False, p=shares / shares.sum())
+    shown = dict(zip(ATTRIBUTES, labels.labels(scene).tolist(), strict=True))
+    for name in map(str, changed):  # a later one may undo an earlier one; the last stands
+        scene = labels.with_attribute(scene, name, 1 - shown[name])
+    return dataclasses.replace(scene, action_units=tuple(round(v, 4) for v in scene.action_units))
+
+
+def _pose(seed, index, group, settings, answer):
     spreads = POSES[settings.poses]
-    rng = _stream(seed, "pose", group)
+    rng = _stream(seed, "pose answer", group, answer) if answer else _stream(seed, "pose", group)
     yaw, pitch, roll = (spreads[name].draw(rng) for name in ("yaw", "pitch", "roll"))
     if settings.views:
         (low, high), sign = view_range(settings.views[index % len(settings.views)])
