@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfface import conventions
 from tfface.data import records, tfrecord
 from tfface.errors import InputError
+from tfface.synthetic.sampler import FACTORS
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,10 @@ class _Scan:
     held_out: np.ndarray  # (N,) bool
     has: dict  # key -> (N,) bool
     scene: np.ndarray  # (N,) int64, number of the scene that a record is one of the answers of, or -1
+    frontal: np.ndarray  # (N,) bool
+    person: np.ndarray  # (N,) int64, one number for pictures of one person, expression and light; -1: unknown
+    factor: np.ndarray  # (N,) int64, place in FACTORS of what varies in the record's batch, or -1
+    batch: np.ndarray  # (N,) int64, number of that batch, or -1
 
 
 def _present(key, value):
@@ -65,7 +70,8 @@ def _present(key, value):
 @functools.lru_cache(maxsize=8)
 def _scan(dataset):
     keys = records.KEYS
-    columns = {"shard": [], "offset": [], "length": [], "held_out": [], "scene": []}
+    columns = {"shard": [], "offset": [], "length": [], "held_out": []}
+    identities, views = [], []
     has = {key: [] for key in keys}
     for number, (path, expected) in enumerate(dataset.shards):
         at = 0
@@ -81,11 +87,14 @@ def _scan(dataset):
                 columns["shard"].append(np.full(len(data), number, np.int32))
                 columns["offset"].append(offset)
                 columns["length"].append(length)
-                pairs = zip(parsed["identity"], parsed["source"], strict=True)
+                seen = [view.decode() for view in parsed["view"]]
+                batches = seen if dataset.info["settings"].get("factor") else [""] * len(seen)
+                rows = zip(parsed["identity"], parsed["source"], batches, strict=True)
                 columns["held_out"].append(
-                    [records.held_out(int(i), s.decode(), dataset.info["people"]) for i, s in pairs]
+                    [records.held_out(int(i), s.decode(), dataset.info["people"], b) for i, s, b in rows]
                 )
-                columns["scene"].append([records.answered_scene(view.decode()) for view in parsed["view"]])
+                identities.append(parsed["identity"])
+                views.extend(seen)
                 for key in keys:
                     has[key].append(_present(key, parsed[key]))
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
@@ -93,7 +102,32 @@ def _scan(dataset):
         if found != expected:
             raise records.damaged(path, f"{found} records, {expected} expected")
     columns = {name: np.concatenate(parts) for name, parts in columns.items()}
+    columns |= _relations(np.concatenate(identities), views, len(dataset.info["settings"].get("views") or ()))
     return _Scan(**columns, has={key: np.concatenate(parts) for key, parts in has.items()})
+
+
+def _relations(identities, views, round_length):
+    """Returns the columns of `_Scan` that say which records belong together, from (N,) identities and N views.
+
+    Sets rendered with ``--views`` show each scene in so many consecutive records.
+    """
+    parts = [records.split_view(view) for view in views]
+    numbers = np.array([number for _, number in parts], np.int64)
+    factors = np.array([FACTORS.index(name) if name in FACTORS else -1 for name, _ in parts], np.int64)
+    if round_length:
+        person = np.arange(len(views)) // round_length
+    else:  # by the view's number, else by identity; the two are counted apart
+        numbered = numbers >= 0
+        pairs = np.stack([numbered, np.where(numbered, numbers, identities)], 1)
+        person = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+        person[~numbered & (identities == conventions.UNKNOWN)] = -1
+    return {
+        "scene": np.array([records.answered_scene(view) for view in views], np.int64),
+        "frontal": np.array([records.is_frontal(view) for view in views]),
+        "person": person,
+        "factor": factors,
+        "batch": np.where(factors >= 0, numbers, -1),
+    }
 
 
 class RecordIndex:
@@ -103,6 +137,7 @@ class RecordIndex:
         dataset: `records.Dataset`.
         split: "train", "test" or None for both.
         keys: keys that a record must have; a record without one of them is left out, and the count is logged.
+        frontal: leave out records too whose person, expression and light no usable record shows from the front.
 
     Attributes:
         numbers: (N,) int64, the places of the records in the data set, ascending.
@@ -111,7 +146,7 @@ class RecordIndex:
         InputError: no record remains, or a file is damaged.
     """
 
-    def __init__(self, dataset, split, keys):
+    def __init__(self, dataset, split, keys, frontal=False):
         records.check_split(split)
         check_keys(keys)
         scan = _scan(dataset)
@@ -124,6 +159,11 @@ class RecordIndex:
                 lacking[key] = int(lacks.sum())
         for key in lacking:
             chosen &= scan.has[key]
+        if frontal:
+            paired = chosen & (scan.person >= 0) & np.isin(scan.person, scan.person[chosen & scan.frontal])
+            if (chosen & ~paired).any():
+                lacking["a frontal view"] = int((chosen & ~paired).sum())
+            chosen = paired
         self.numbers = np.flatnonzero(chosen)
         name = f"the {split} split" if split else "the data set"
         reasons = ", ".join(f"{count} without {key}" for key, count in lacking.items())
@@ -134,6 +174,7 @@ class RecordIndex:
             )
         if lacking:
             log.warning("%s: %s: left out of %d records: %s", dataset.directory, name, in_split, reasons)
+        self._directory = dataset.directory
         self._paths = [path for path, _ in dataset.shards]
         self._scan = scan
 
@@ -144,7 +185,7 @@ class RecordIndex:
     def answers(self):
         """For each place the places of the other pictures of its scene, (N, A - 1) int64; None if some have none.
 
-        Pictures of one scene that differ in action units alone are the true answers to each other's edits.
+        They are the true answers to each other's edits of whatever differs between the pictures of a scene.
         """
         scenes = self._scan.scene[self.numbers]
         order = np.argsort(scenes, kind="stable")
@@ -156,6 +197,37 @@ class RecordIndex:
         for column in range(count[0]):
             out[groups[:, column]] = np.delete(groups, column, axis=1)
         return out
+
+    @functools.cached_property
+    def frontal(self):
+        """Returns (first, count, views): place p's frontal views stand at ``views[first[p] : first[p] + count[p]]``.
+
+        A frontal view is among its own. For indices made with `frontal` alone.
+        """
+        persons = self._scan.person[self.numbers]
+        views = np.flatnonzero(self._scan.frontal[self.numbers])
+        views = views[np.argsort(persons[views], kind="stable")]
+        first = np.searchsorted(persons[views], persons, "left")
+        return first, np.searchsorted(persons[views], persons, "right") - first, views
+
+    def factor_batches(self, length):
+        """Returns for each of `FACTORS` the (K, length) int64 places of its batches, in which it alone varies.
+
+        Raises:
+            InputError: no batch is whole.
+        """
+        places = np.flatnonzero(self._scan.batch[self.numbers] >= 0)
+        numbers = self._scan.batch[self.numbers][places]
+        places = places[np.argsort(numbers, kind="stable")]
+        _, start, count = np.unique(np.sort(numbers), return_index=True, return_counts=True)
+        whole = places[start[count == length][:, None] + np.arange(length)]
+        if not len(whole):
+            raise InputError(
+                f"{self._directory}: no batch of {length} pictures in which one factor varies; make such a set with "
+                "python -m data_tools.synthesize --factor all"
+            )
+        factors = self._scan.factor[self.numbers][whole[:, 0]]
+        return [whole[factors == factor] for factor in range(len(FACTORS))]
 
     def read(self, places):
         """Returns an object array of the records' bytes at some places of `numbers`."""

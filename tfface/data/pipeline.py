@@ -7,12 +7,15 @@ and neither the number of threads nor the prefetching changes anything.
 """
 
 import functools
+import logging
 
 import numpy as np
 import tensorflow as tf
 
 from tfface import conventions
 from tfface.data import index, records
+
+log = logging.getLogger(__name__)
 
 PICTURES = ("image", *records.MASKS)
 _DRAWS = 3 + len(conventions.ACTION_UNITS)  # mirror, shift x, shift y, noise
@@ -33,6 +36,25 @@ def _order(seed, stream, counters, count):
         here = epochs == epoch
         out[here] = _permutation(seed, int(epoch), stream, count)[places[here]]
     return out
+
+
+def _factor_batch(seed, step, batches, ratio):
+    """Returns (factor, places) of training batch `step`, drawn from the (K, L) places of each factor's batches.
+
+    Without a ratio each batch comes once in an epoch. With one, each round of ``sum(ratio)`` steps has so many batches
+    of each factor, in an order of its own, and each factor goes through its batches by itself.
+    """
+    if ratio is None:
+        ends = np.cumsum([len(places) for places in batches])
+        number = _order(seed, 0, np.array([step]), int(ends[-1]))[0]
+        factor = int(np.searchsorted(ends, number, "right"))
+        return factor, batches[factor][number - ends[factor]]  # counted from the factor's last one
+    ratio = np.where([len(places) > 0 for places in batches], ratio, 0)
+    turn, place = divmod(step, int(ratio.sum()))
+    turns = np.repeat(np.arange(len(ratio)), ratio)[_permutation(seed, turn, 3, int(ratio.sum()))]
+    factor = int(turns[place])
+    count = turn * ratio[factor] + np.count_nonzero(turns[:place] == factor)
+    return factor, batches[factor][_order(seed, 4 + factor, np.array([count]), len(batches[factor]))[0]]
 
 
 @functools.lru_cache(maxsize=4)
@@ -125,6 +147,9 @@ def training_batches(
     partners=("action_units",),
     partner_noise=0.1,
     answers=False,
+    pairs=None,
+    groups=None,
+    ratio=None,
     flip=True,
     shift=0,
 ):
@@ -144,9 +169,18 @@ def training_batches(
         partners: keys of the partner to give, as "target_" + key.
         partner_noise: half width of the uniform noise on partner action units (0-1, clamped after), as the official
             GANimation adds it; 0 for none.
-        answers: where the data set has pictures of each scene that differ in action units alone (synthetic sets made
-            with ``--answers``), the partner is one of those, without noise, and its picture is given too: the true
-            answer to the edit. Other data sets have none and are given as without it.
+        answers: where the data set has several pictures of each scene (synthetic sets made with ``--answers``), the
+            partner is another one of the same scene, without noise, and its picture is given too: the true answer to
+            the edit, if the partner keys name all that its ``--vary`` changes. Other data sets have none and are given
+            as without it.
+        pairs: "frontal": the partner is a frontal view of the same person, expression and light, its picture is given
+            too, and records that have none are left out. These are known of synthetic sets made with ``--views``, of
+            records whose views carry numbers (`records.split_view`) and, as far as pictures of one identity differ in
+            nothing else, of photos. Frontal records are examples as well: their partner is frontal too.
+        groups: each batch is one of a synthetic set's batches of so many records in which one factor varies
+            (``--factor``), all mirrored and moved alike; `batch_size` must be the same number.
+        ratio: with `groups`, how many batches of each of `sampler.FACTORS` are drawn in one round through their sum,
+            for instance (1, 1, 1, 10); None takes every batch once in an epoch.
         flip: mirror half of the images, with their pose, light, landmarks and masks.
         shift: largest shift in pixels of the batch's images, either way along x and y; 0 for none.
 
@@ -156,38 +190,68 @@ def training_batches(
             action_units (B, 17) float32 0-1; attributes (B, 40) float32 0/1, 0.5 = unknown;
             pose (B, 3), light (B, 2) float32 degrees; landmarks (B, 68, 2) float32 pixels of the batch's image;
             landmarks_visible (B, 68) int64 1/0/-1; identity (B,) int64; embedding (B, 128), confidence (B,) float32;
-            target_KEY: the same of the partner; target_image with `answers`, mirrored and shifted as image is;
+            target_KEY: the same of the partner; target_image with `answers` and `pairs`, mirrored and shifted as
+            image is, with all other labels of the partner;
+            factor (B,) int64 with `groups`: the place in `sampler.FACTORS` of what varies in the batch;
             index (B,) int64: number of the example since the start, first_step * B at first.
 
     Raises:
-        InputError: no record of the split has all keys, or a file is damaged.
-        ValueError: a key that is not in the schema, or a text.
+        InputError: no record of the split has all keys (and a frontal view, or a place in a whole batch), or a file is
+            damaged.
+        ValueError: a key that is not in the schema, or a text; arguments that do not go together.
     """
     if texts := set(keys) & set(records.TEXTS) | set(partners) & set(records.TEXTS):
         raise ValueError(f"{', '.join(sorted(texts))}: texts are given by evaluation_batches only")
+    if (answers and (pairs or groups)) or (groups and (pairs or partners)) or pairs not in (None, "frontal"):
+        raise ValueError(
+            f"answers {answers}, pairs {pairs!r}, groups {groups} and partners {partners}: do not go together"
+        )
+    if groups not in (None, batch_size):
+        raise ValueError(f"a batch of {batch_size} cannot be one of {groups} records in which one factor varies")
     shift = int(shift)
-    chosen = index.RecordIndex(dataset, split, tuple(dict.fromkeys((*keys, *partners))))
+    chosen = index.RecordIndex(dataset, split, tuple(dict.fromkeys((*keys, *partners))), frontal=pairs == "frontal")
     stored = dataset.image_size
 
     siblings = chosen.answers if answers and partners else None
-    if siblings is not None:
+    same_scene = siblings is not None or bool(pairs)
+    if same_scene:
         partners, partner_noise = tuple(dict.fromkeys((*partners, "image"))), 0.0
+    factor_batches = chosen.factor_batches(groups) if groups else None
+    if siblings is not None and (vary := dataset.info["settings"].get("vary", "action_units")) not in partners:
+        log.warning(
+            "%s: pictures of one scene differ in %s, which is not asked for: they are no true answers",
+            dataset.directory, vary,
+        )  # fmt: skip
+
+    def partner_places(places, counters):
+        epochs = counters // len(chosen)
+        if siblings is not None:  # in turn, epoch by epoch
+            return siblings[places, epochs % siblings.shape[1]]
+        if pairs:  # in turn likewise
+            first, count, views = chosen.frontal
+            return views[first[places] + epochs % count[places]]
+        return _order(seed, 1, counters, len(chosen))
 
     def fetch(step):
         counters = int(step) * batch_size + np.arange(batch_size, dtype=np.int64)
-        places = _order(seed, 0, counters, len(chosen))
-        own = chosen.read(places)
-        if siblings is not None:  # in turn, epoch by epoch
-            partner_places = siblings[places, counters // len(chosen) % siblings.shape[1]]
+        draws = _draws(seed, counters)
+        factor = np.full(batch_size, conventions.UNKNOWN, np.int64)
+        if groups:
+            factor[:], places = _factor_batch(seed, int(step), factor_batches, ratio)
+            draws[:] = draws[0]  # mirroring some would let a second factor vary
         else:
-            partner_places = _order(seed, 1, counters, len(chosen))
-        return own, chosen.read(partner_places) if partners else own, counters, _draws(seed, counters)
+            places = _order(seed, 0, counters, len(chosen))
+        own = chosen.read(places)
+        other = chosen.read(partner_places(places, counters)) if partners else own
+        return own, other, counters, draws, factor
 
     def fetched(step):
-        raw = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64, tf.float32))
-        shapes = (batch_size,), (batch_size,), (batch_size,), (batch_size, _DRAWS)
-        own, other, counters, draws = (tf.ensure_shape(*pair) for pair in zip(raw, shapes, strict=True))
+        raw = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64, tf.float32, tf.int64))
+        shapes = (batch_size,), (batch_size,), (batch_size,), (batch_size, _DRAWS), (batch_size,)
+        own, other, counters, draws, factor = (tf.ensure_shape(*pair) for pair in zip(raw, shapes, strict=True))
         values = {**_parse(own, keys, image_size / stored), "index": counters}
+        if groups:
+            values["factor"] = factor
         target = _parse(other, partners, image_size / stored) if partners else {}
         if partner_noise and "action_units" in target:  # intensities only: attributes are yes or no
             noise = partner_noise * (2.0 * draws[:, 3:] - 1.0)
@@ -205,7 +269,7 @@ def training_batches(
     def example(values, target, draws):
         values = augmented(_decode(values, stored, image_size), draws)
         target = _decode(target, stored, image_size)
-        if siblings is not None:  # an answer is the same scene: whatever happens to the image happens to it
+        if same_scene:  # whatever happens to the image happens to its answer
             target = augmented(target, draws)
         return {**values, **{f"target_{key}": value for key, value in target.items()}}
 

@@ -17,7 +17,7 @@ that calls itself incomplete and goes on at the first record of the shard it had
 | `mask`, `occluder` | (S, S) uint8 0-255, or PNG bytes | None |
 | `embedding`, `confidence` | (128,) float32, float | NaN |
 | `scene` | str, JSON of `synthetic.scene.Scene` | "" (photos) |
-| `source`, `view` | str | file name; "frontal" or "" |
+| `source`, `view` | str | file name; which of several pictures this is, see `split_view`; "" |
 
 A feature whose value is unknown is left out of the file and comes back as the unknown value of this table.
 """
@@ -149,20 +149,41 @@ def _hash(text):
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
+def split_view(view):
+    """Returns (name, number) of a record's view; number -1 where it has none.
+
+    * ``answer/000012``: one of the pictures of scene 12, each of which is the true answer to editing another.
+    * ``frontal``, ``turned``, ``-60``: the side a person is seen from. With a number, ``frontal/000012``, pictures of
+      one number show the same person, expression and light; without, those of one identity belong together (in sets
+      rendered with ``--views``: those of one round through the views).
+    * ``azimuth/000012``: in batch 12 of a set rendered with ``--factor`` only the azimuth varies.
+    """
+    name, _, number = view.partition("/")
+    return (name, int(number)) if number.isdigit() else (name, -1)
+
+
 def answered_scene(view):
     """Returns the scene's number from the view of one of its answers (``answer/000012``), or -1 for any other view."""
-    name, _, number = view.partition("/")
-    return int(number) if name == "answer" and number.isdigit() else -1
+    name, number = split_view(view)
+    return number if name == "answer" else -1
 
 
-def held_out(identity, source, people):
+def is_frontal(view):
+    """Tells whether a view shows a face from the front: ``frontal`` or ``0``, with or without a number."""
+    return split_view(view)[0] in ("frontal", "0")
+
+
+def held_out(identity, source, people, batch=""):
     """Tells whether a record is for testing: the same answer on every machine and in every order.
 
     Args:
         identity: the person, or -1.
         source: the record's source, which decides where the person is unknown.
         people: how many known people the data set has; with fewer than `MIN_PEOPLE` pictures are held out, not people.
+        batch: of a set rendered with ``--factor`` the record's view: its batches stay whole, and no two share a person.
     """
+    if batch:
+        return _hash(f"batch {batch}") % HELD_OUT == 0
     by_person = identity != conventions.UNKNOWN and people >= MIN_PEOPLE
     return _hash(f"identity {identity}" if by_person else f"source {source}") % HELD_OUT == 0
 
@@ -221,7 +242,8 @@ class Dataset:
 
     def held_out(self, record):
         """Tells whether a record belongs to the "test" split; see `held_out` of this module."""
-        return held_out(record["identity"], record["source"], self.info["people"])
+        batch = record["view"] if self.info["settings"].get("factor") else ""
+        return held_out(record["identity"], record["source"], self.info["people"], batch)
 
     def records(self, split=None, images=True):
         """Yields records as dicts in the order they were written.
