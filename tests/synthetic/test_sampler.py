@@ -53,6 +53,8 @@ def test_portrait_and_wide_ranges():
     assert np.abs(portrait[:, 1]).max() <= 30 and np.abs(portrait[:, 2]).max() <= 20
     wide = np.array([dataclasses.astuple(s.pose) for s in scenes(150, framing="centred", poses="wide")])
     assert np.abs(wide[:, 0]).max() > 75 and wide[:, 0].std() > 40
+    frontal = np.array([dataclasses.astuple(s.pose) for s in scenes(20, framing="centred", poses="frontal")])
+    assert np.abs(frontal).max() <= 10 and frontal[:, 0].std() > 2
     light = np.array([(s.light.azimuth, s.light.elevation) for s in scenes(150)])
     assert np.abs(light[:, 0]).max() <= 90 and np.abs(light[:, 1]).max() <= 45 and light[:, 0].std() > 25
 
