@@ -1,4 +1,4 @@
-"""The photo editing flow, with an editor that is a plain function: it paints the mouth region red."""
+"""The photo editing flow, with a model that is a plain function: it paints the mouth region red."""
 
 import argparse
 import types
@@ -8,17 +8,20 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from tfface import edit_command, editing, images, provenance
+from tfface import edit_command, editing, images, pasting, provenance, sweeps
 from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
 from tfface.faces import Landmarker
+from tfface.tasks.expression import Expression
 
 AU12 = ACTION_UNITS.index("AU12")
 
 
 class Painter:
-    """An editor without weights: AU12 is how red the mouth's region becomes; every face shows AU04=0.3 at the start."""
+    """A model without weights: AU12 is how red the mouth's region becomes; every face shows AU04=0.3 at the start."""
 
+    task = "expression"
+    synthetic = {}
     config = types.SimpleNamespace(image_size=64)
 
     def __init__(self):
@@ -62,15 +65,19 @@ def group():
     return photo
 
 
-def run(editor, tmp_path, *flags):
-    """The command without loading a run."""
+def parsed(run, *flags):
     parser = argparse.ArgumentParser()
     edit_command.add_arguments(parser)
-    arguments = parser.parse_args(["--run", "runs/none", *map(str, flags)])
-    wanted = editing.parse_action_units(arguments.au)
-    sweep = editing.parse_sweep(arguments.sweep) if arguments.sweep else None
-    jobs = edit_command.plan(arguments.images, arguments.output, arguments.example, sweep)
-    return edit_command.edit_all(editor, jobs, arguments, wanted, sweep, model="painter", run_name="none")
+    return parser.parse_args(["--run", str(run), *map(str, flags)])
+
+
+def run(editor, *flags):
+    """The command without loading a run."""
+    arguments = parsed("runs/none", *flags)
+    sweep = sweeps.parse(arguments.sweep) if arguments.sweep else None
+    jobs = edit_command.plan(arguments.images, arguments.output, arguments.example, sweep and sweep[0])
+    request = edit_command.parse(Painter, arguments.au or [], sweep, arguments.relative)
+    return edit_command.edit_all(editor, jobs, arguments, request, model="painter", run_name="none")
 
 
 def test_only_the_chosen_face_changes(editor):
@@ -95,9 +102,6 @@ def test_action_units_that_are_not_named(landmarker):
     kept, dropped = painter.seen
     assert kept[AU12] == dropped[AU12] == np.float32(0.8)
     assert kept[2] == np.float32(0.3) and dropped.sum() == np.float32(0.8)
-    painter.estimate_action_units = lambda image: None
-    editor.edit(photo, faces, {"AU12": 0.8})
-    assert painter.seen[-1].sum() == np.float32(0.8)
 
 
 def test_choose(editor):
@@ -113,28 +117,28 @@ def test_choose(editor):
         editor.find(data.coffee())
 
 
-def test_parsing():
-    assert editing.parse_action_units(["au12=0.8", "AU04=1"]) == {"AU12": 0.8, "AU04": 1.0}
-    name, values = editing.parse_sweep("AU12=0:1:5")
+def test_sweeps_are_parsed():
+    name, values = sweeps.parse("AU12=0:1:5")
     assert name == "AU12" and values.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    name, values = sweeps.parse("yaw=-45:45:3")
+    assert name == "yaw" and values.tolist() == [-45, 0, 45]
+    for text in ("AU12=0:1", "AU12=0:1:x", "AU12=0:1:1", "AU12=0:1:61", "AU12=a:1:5", "AU12=0:nan:5", "AU12", "=0:1:5"):
+        with pytest.raises(InputError, match="--sweep"):
+            sweeps.parse(text)
+    request = edit_command.parse(Painter, ["AU04=1"], sweeps.parse("AU12=0:1:3"), relative=False)
+    assert request.series == [{"AU04": 1.0, "AU12": value} for value in (0.0, 0.5, 1.0)]
+    assert request.text == "AU04=1, AU12=0:1:3" and request.titles == ["AU12 0", "AU12 0.5", "AU12 1"]
     for text, expected in (
-        ("AU11=0.5", "did you mean 'AU1"), ("AU12=4", "OpenFace's 4 of 5 is 0.8"), ("AU12=-1", "outside 0 to 1"),
-        ("AU12=nan", "outside"), ("AU12", "no intensity"), ("smile=1", "unknown action unit"),
+        ("AU12=0:2:5", "--sweep AU12=0:2:5: intensity 1.5 is"), ("AU99=0:1:5", "--sweep AU99=0:1:5: unknown action"),
+        ("AU04=0:1:5", "--sweep AU04=0:1:5: --au and --sweep contradict each other"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=expected):
-            editing.parse_action_units([text])
-    with pytest.raises(InputError, match="twice"):
-        editing.parse_action_units(["AU12=0", "AU12=1"])
-    for text in ("AU12=0:1", "AU12=0:1:x", "AU12=0:1:1", "AU12=0:2:5", "AU99=0:1:5", "AU12"):
-        with pytest.raises(InputError, match="--sweep"):
-            editing.parse_sweep(text)
+            edit_command.parse(Painter, ["AU04=1"], sweeps.parse(text), relative=False)
 
 
 def test_one_photo(editor, tmp_path, capsys):
     Image.fromarray(group()).save(tmp_path / "group.png")
-    assert (
-        run(editor, tmp_path, tmp_path / "group.png", "--au", "AU12=1", "--face", "3", "-o", tmp_path / "out.png") == 0
-    )
+    assert run(editor, tmp_path / "group.png", "--au", "AU12=1", "--face", "3", "-o", tmp_path / "out.png") == 0
     assert "face 3 of 3" in capsys.readouterr().out
     result = images.read_image(tmp_path / "out.png")
     edit = provenance.read(tmp_path / "out.png")
@@ -146,7 +150,7 @@ def test_one_photo(editor, tmp_path, capsys):
 
 
 def test_no_label_keeps_the_metadata(editor, tmp_path):
-    run(editor, tmp_path, "--example", "--au", "AU12=0", "--no-label", "-o", tmp_path / "out.png")
+    run(editor, "--example", "--au", "AU12=0", "--no-label", "-o", tmp_path / "out.png")
     np.testing.assert_array_equal(images.read_image(tmp_path / "out.png"), data.astronaut())
     assert "no label" in provenance.read(tmp_path / "out.png").edit
 
@@ -156,7 +160,7 @@ def test_transparency_survives(editor, tmp_path):
     alpha[:, 400:] = np.linspace(255, 0, 112).astype(np.uint8)
     stored = np.dstack([data.astronaut(), alpha])
     Image.fromarray(stored).save(tmp_path / "in.png")
-    run(editor, tmp_path, tmp_path / "in.png", "--au", "AU12=1", "--no-label", "-o", tmp_path / "out.png")
+    run(editor, tmp_path / "in.png", "--au", "AU12=1", "--no-label", "-o", tmp_path / "out.png")
     photo = images.read_photo(tmp_path / "out.png")
     np.testing.assert_array_equal(photo.alpha, alpha)
     np.testing.assert_array_equal(photo.pixels[:, 400:], stored[:, 400:, :3])
@@ -170,18 +174,18 @@ def test_a_folder_is_mirrored_and_resumed_and_bad_files_are_named(editor, tmp_pa
     Image.fromarray(data.coffee()[:200, :200]).save(tmp_path / "in" / "coffee.png")
     (tmp_path / "in" / "broken.jpg").write_bytes(b"no picture")
     flags = (tmp_path / "in", "--au", "AU12=1", "-o", tmp_path / "in" / "out")
-    assert run(editor, tmp_path, *flags) == 0
+    assert run(editor, *flags) == 0
     said = capsys.readouterr()
     assert "2 of 4 photos edited" in said.out
     assert "broken.jpg" in said.err and "coffee.png: no face" in said.err and "Traceback" not in said.err
     first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "in" / "out").rglob("*.*")}
     assert set(first) == {"a.jpg", "b.png"}
-    run(editor, tmp_path, *flags)
+    run(editor, *flags)
     assert first == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "in" / "out").rglob("*.*")}
 
 
 def test_sweep(editor, tmp_path):
-    assert run(editor, tmp_path, "--example", "--sweep", "AU12=0:1:4", "-o", tmp_path) == 0
+    assert run(editor, "--example", "--sweep", "AU12=0:1:4", "-o", tmp_path) == 0
     with Image.open(tmp_path / "astronaut-AU12.gif") as gif:
         assert gif.n_frames == 6 and gif.size == (512, 512) and gif.info["loop"] == 0
         (face,) = editor.find(data.astronaut())
@@ -208,18 +212,105 @@ def test_sweep(editor, tmp_path):
 def test_plans_that_cannot_work(editor, tmp_path, flags, expected, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=expected):
-        run(editor, tmp_path, *flags)
+        run(editor, *flags)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_checks_its_flags_before_it_loads_anything(tmp_path):
-    parser = argparse.ArgumentParser()
-    edit_command.add_arguments(parser)
-    base = ["--run", str(tmp_path / "none"), "--example", "-o", str(tmp_path / "out.png")]
-    for flags, expected in (
-        ([], "nothing to edit"), (["--au", "AU12=1", "--face", "0"], "--face 0"),
-        (["--au", "AU12=1", "--sweep", "AU12=0:1:4"], "contradict"), (["--au", "AU12=1"], "no such run"),
-    ):  # fmt: skip
-        with pytest.raises(InputError, match=expected):
-            edit_command.run_edit(parser.parse_args(base + flags))
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], "nothing to edit"),
+        (["--au", "AU12=1", "--face", "0"], "--face 0"),
+        (["--au", "AU12=1"], "no such run"),
+        (["--sweep", "AU12=0:1"], "expected NAME=FROM:TO:FRAMES"),
+    ],
+)
+def test_the_command_checks_its_flags_before_it_loads_anything(tmp_path, flags, expected):
+    with pytest.raises(InputError, match=expected):
+        edit_command.run_edit(parsed(tmp_path / "none", "--example", "-o", tmp_path / "out.png", *flags))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--au", "smile=1"], "unknown action unit 'smile'"),
+        (["--au", "AU12=1", "--sweep", "AU12=0:1:4"], "contradict"),
+        (["--au", "AU12=1", "--relative"], "--relative: .* takes --au AU12=0.8, always as absolute"),
+    ],
+)
+def test_the_command_refuses_what_the_runs_model_does_not_take(trained_run, tmp_path, flags, expected):
+    with pytest.raises(InputError, match=expected):
+        edit_command.run_edit(parsed(trained_run.path, "--example", "-o", tmp_path / "out", *flags))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trained_run_edits_photos_named_behind_the_flag(trained_run, tmp_path, capsys):
+    Image.fromarray(data.astronaut()).save(tmp_path / "a.png")
+    flags = ["-o", tmp_path / "out.png", "--au", "AU12=1", "AU04=0.5", tmp_path / "a.png", "--no-keep-others"]
+    assert edit_command.run_edit(parsed(trained_run.path, *flags)) == 0
+    assert "face 1, AU12=1, AU04=0.5" in capsys.readouterr().out
+    edit = provenance.read(tmp_path / "out.png")
+    assert (edit.model, edit.run) == ("ganimation", trained_run.path.name) and "others neutral" in edit.edit
+
+
+class Redrawer(Painter):
+    """A model without attention that tints all it redraws."""
+
+    def edit(self, inputs):
+        return {"image": super().edit(inputs)["image"] * 0.8 + 0.1}
+
+
+def test_what_a_model_without_attention_does_to_the_whole_crop_stays_out(landmarker):
+    photo, editor = data.astronaut(), editing.Editor(Redrawer(), landmarker)
+    (face,) = editor.find(photo)
+    np.testing.assert_array_equal(editor.edit(photo, [face], {"AU12": 0.0}), photo)
+    edited = editor.edit(photo, [face], {"AU12": 1.0})
+    assert redness(edited, face) > redness(photo, face) + 50
+    forehead = face.landmarks[27] - (face.landmarks[8] - face.landmarks[27]) * 0.4
+    x, y = forehead.astype(int)
+    assert np.abs(edited[y - 3 : y + 4, x - 3 : x + 4].astype(int) - photo[y - 3 : y + 4, x - 3 : x + 4]).max() <= 3
+
+
+def test_edits_that_move_the_outline_give_the_face_alone(editor, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Expression, "pasted", None)
+    Image.fromarray(group()).save(tmp_path / "group.png")
+    flags = (tmp_path / "group.png", "--face", "all", "--no-label")
+    run(editor, *flags, "--au", "AU12=1", "-o", tmp_path / "out.png")
+    assert "The face alone" in capsys.readouterr().out
+    assert images.read_image(tmp_path / "out.png").shape == (256, 3 * 256, 3)
+    assert provenance.read(tmp_path / "out.png").model == "painter"
+    run(editor, *flags, "--sweep", "AU12=0:1:2", "-o", tmp_path)
+    with Image.open(tmp_path / "group-AU12.gif") as gif:
+        assert gif.size == (640, 213) and gif.n_frames == 2
+    crop = pasting.take(group(), editor.find(group())[0], 64).image
+    strip = images.read_image(tmp_path / "group-AU12-strip.png")
+    small = strip[2 : 2 + sweeps.TILE : 3, 2 : 2 + sweeps.TILE : 3].astype(int)
+    assert np.abs(small - crop).mean() < 8  # the first tile is the first face as it is
+
+
+def test_values_may_be_relative_to_what_the_face_shows(landmarker):
+    painter = Painter()
+    editor = editing.Editor(painter, landmarker)
+    photo = data.astronaut()
+    editor.edit(photo, editor.find(photo), {"AU04": 0.5, "AU12": 0.25}, relative=True)
+    (seen,) = painter.seen
+    assert seen[AU12] == 0.25 and seen[ACTION_UNITS.index("AU04")] == pytest.approx(0.8)
+
+
+def test_the_model_is_shown_the_crop_it_was_trained_on(landmarker):
+    class Wide(Painter):
+        synthetic = {"margin": 1.5}
+
+        def edit(self, inputs):
+            self.image = inputs["image"]
+            return super().edit(inputs)
+
+    photo, model = data.astronaut(), Wide()
+    editor = editing.Editor(model, landmarker)
+    (face,) = editor.find(photo)
+    editor.edit(photo, [face], {"AU12": 1.0})
+    expected = pasting.take(photo, face, 64, margin=1.5).image
+    np.testing.assert_allclose(model.image[0], expected / 127.5 - 1, atol=1e-6)
+    matrix = editor.view(face, 100)
+    assert matrix[0, 0] == pytest.approx(pasting.take(photo, face, 100, margin=1.5).matrix[0, 0])

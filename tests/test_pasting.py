@@ -94,3 +94,27 @@ def test_a_face_at_the_border_of_the_photo(photo):
     crop = pasting.take(cut, faces[0], 64)
     result = pasting.paste(cut, crop, as_model(crop) * 0.5)
     assert result.shape == cut.shape and (result != cut).any()
+
+
+def test_an_edit_is_compared_with_what_the_model_redraws_anyway(photo, face):
+    crop = pasting.take(photo, face, 64)
+    redrawn = as_model(crop) * 0.7 + 0.1
+    np.testing.assert_array_equal(pasting.paste(photo, crop, redrawn, before=redrawn), photo)
+    # An even change is added to the photo; new structure replaces what was there, with the model's own pixels.
+    grey = np.full_like(photo, 100)
+    flat = pasting.Crop(np.full_like(crop.image, 100), crop.matrix, crop.mask)
+    x, y = face.landmarks[33].astype(int)
+    dark = as_model(flat) - 60 / 127.5
+    assert pasting.paste(grey, flat, dark + 20 / 127.5, before=dark)[y, x, 0] == 120
+    stripes = dark + (np.indices((64, 64)).sum(0) // 4 % 2 * 80 / 127.5)[..., None].astype(np.float32)
+    painted = pasting.paste(grey, flat, stripes, before=dark)[y - 8 : y + 9, x - 8 : x + 9].astype(int)
+    assert abs(painted.min() - 40) < 20 and abs(painted.max() - 120) < 20  # cubic enlarging overshoots
+
+
+def test_the_whole_crop_may_change_but_for_a_soft_rim(photo, face):
+    crop = pasting.take(photo, face, 64, margin=1.5, region="crop")
+    mask = crop.mask
+    np.testing.assert_array_equal(mask, mask.T)
+    np.testing.assert_array_equal(mask, mask[::-1, ::-1])
+    assert not mask[0].any() and mask[128, 40] == 1.0 and (mask > 0.99).mean() > 0.5
+    assert np.abs(np.diff(mask, axis=1)).max() < 0.06

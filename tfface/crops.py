@@ -13,7 +13,7 @@ import pathlib
 
 import numpy as np
 
-from tfface import alignment, images
+from tfface import alignment, conventions, images
 from tfface.errors import InputError
 from tfface.faces import Landmarker
 
@@ -114,7 +114,7 @@ def write_records(directory, records_directory, source="photos", licence="", pro
             writer.write(
                 {
                     "image": row["file"].read_bytes(),
-                    "pose": _pose_in_crop(row["pose"], row["matrix"]),
+                    "pose": conventions.pose_in_crop(row["pose"], row["matrix"]),
                     "landmarks": alignment.apply(row["matrix"], row["landmarks"]),
                     "confidence": row["score"],
                     "source": row["source"],
@@ -148,12 +148,6 @@ def _align(landmarker, path, output, name, image_size, margin, min_size):
     if not found and not left_out:
         left_out = [{"source": str(path), "face": "", "reason": "no face found"}]
     return found, left_out
-
-
-def _pose_in_crop(pose, matrix):
-    """The pose as seen in the crop: alignment turned the picture, and with it the roll."""
-    turned = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))  # positive: clockwise, as y points down
-    return np.array([pose[0], pose[1], (pose[2] - turned + 180) % 360 - 180], np.float32)
 
 
 def _named(sources):

@@ -5,12 +5,29 @@ its metadata which run and which edit made it.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
 import numpy as np
 
+from tfface import tasks
 from tfface.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of every photo of a command.
+
+    Attributes:
+        series: requests of the model's task, one, or one for each frame of a sweep.
+        text: the same in words.
+        titles: names of a sweep's frames, None where there is no sweep.
+    """
+
+    series: list
+    text: str
+    titles: list | None = None
 
 
 def add_arguments(parser):
@@ -19,52 +36,110 @@ def add_arguments(parser):
     parser.add_argument("--example", action="store_true", help="edit scikit-image's portrait of an astronaut")
     parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a trained model")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="picture, or folder for several")
+    asked = parser.add_argument_group("what to ask, one of", "A run takes the flag of what its model was made for.")
+    for task in map(tasks.get, tasks.names()):
+        if task.metavar:
+            asked.add_argument(task.flag, nargs="+", action="extend", metavar=task.metavar, help=task.help)
+        else:
+            asked.add_argument(task.flag, action="store_const", const=[], help=task.help)
     parser.add_argument(
-        "--au", action="append", default=[], metavar="AU=VALUE", help="for instance AU12=0.8 (0 to 1); may be repeated"
+        "--sweep", metavar="NAME=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip"
     )
     parser.add_argument(
-        "--sweep", metavar="AU=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip"
+        "--relative", action="store_true", help="numbers are added to what the face shows (for poses, in degrees)"
     )
     parser.add_argument(
         "--face", default="largest", metavar="N", help="which face: 1 is the leftmost; or largest (the default), or all"
     )
     parser.add_argument(
         "--keep-others", action=argparse.BooleanOptionalAction, default=True,
-        help="action units that are not named stay as the model sees them (the default) or become 0",
+        help="what is not asked stays as the model sees it on the face (the default) or becomes neutral",
     )  # fmt: skip
     parser.add_argument("--no-label", action="store_true", help="without the visible label; the metadata stays")
 
 
 def run_edit(arguments):
     """Runs the command with parsed `add_arguments`; returns the exit code; `InputError` before writing."""
-    from tfface import editing
+    from tfface import editing, sweeps
 
-    wanted = editing.parse_action_units(arguments.au)
-    sweep = editing.parse_sweep(arguments.sweep) if arguments.sweep else None
-    if not wanted and sweep is None:
-        raise InputError(
-            "nothing to edit: name an action unit, such as --au AU12=0.8, or a sweep, such as --sweep AU12=0:1:9"
-        )
-    if sweep and sweep[0] in wanted:
-        raise InputError(f"--au {sweep[0]} and --sweep {sweep[0]} contradict each other; give one")
+    given = _given(arguments)
+    sweep = sweeps.parse(arguments.sweep) if arguments.sweep else None
+    if not given and sweep is None:
+        flags = ", ".join(f"{task.flag} {task.example}".strip() for task in map(tasks.get, tasks.names()))
+        raise InputError(f"nothing to edit: say what, with {flags} or a sweep, such as --sweep AU12=0:1:9")
     if arguments.face not in ("largest", "all") and not (arguments.face.isdecimal() and int(arguments.face)):
         raise InputError(f"--face {arguments.face}: expected a number from 1 on, largest or all")
-    jobs = plan(arguments.images, arguments.output, arguments.example, sweep)
+    jobs = plan(arguments.images, arguments.output, arguments.example, sweep and sweep[0])
     from tfface import training
 
     run = training.open_run(arguments.run)
-    editor = editing.Editor(training.load_model(arguments.run))
-    return edit_all(editor, jobs, arguments, wanted, sweep, model=run.model, run_name=run.path.resolve().name)
+    texts = _texts(run, given, arguments)
+    model = training.load_model(arguments.run)
+    request = parse(model, texts, sweep, arguments.relative)
+    return edit_all(editing.Editor(model), jobs, arguments, request, model=run.model, run_name=run.path.resolve().name)
 
 
-def edit_all(editor, jobs, arguments, wanted, sweep, *, model, run_name):
+def _given(arguments):
+    """Returns ``{flag: its texts}`` of those that say what to ask. A photo behind them is moved to the photos."""
+    given = {}
+    for task in map(tasks.get, tasks.names()):
+        texts = getattr(arguments, task.flag.lstrip("-"))
+        if texts is not None:
+            photos = [text for text in texts if "=" not in text and pathlib.Path(text).exists()]
+            arguments.images.extend(photos)
+            given[task.flag] = [text for text in texts if text not in photos]
+    return given
+
+
+def _texts(run, given, arguments):
+    """Returns the texts of the flag that belongs to a run's model; `InputError` for another one's."""
+    from tfface import models
+
+    name = models.get(run.model).task
+    if name is None:
+        raise InputError(f"{run.path}: is a run of {run.model}, which edits no pictures; name another --run")
+    task = tasks.get(name)
+    right = f"{run.path} is a run of {run.model}, which takes {task.flag} {task.example}".rstrip()
+    for flag in given:
+        if flag != task.flag:
+            raise InputError(f"{flag}: {right}")
+    if arguments.sweep and not task.sweepable:
+        raise InputError(f"--sweep: {right}, in which there is nothing to sweep")
+    if arguments.relative and not task.changes_by:
+        raise InputError(f"--relative: {right}, always as absolute values")
+    return given.get(task.flag, [])
+
+
+def parse(model, texts, sweep, relative):
+    """Returns the `Request` of the texts of its task's flag and of a sweep (name, values) or None."""
+    task = tasks.get(model.task)
+    wanted = task.parse(texts, model) if texts or sweep is None else {}
+    said = [f"{name}{value:+g}" if relative else f"{name}={value:g}" for name, value in wanted.items()]
+    if sweep is None:
+        return Request([wanted], ", ".join(said))
+    name, values = sweep
+    said.append(f"{name}={values[0]:g}:{values[-1]:g}:{len(values)}")
+    series, part = [], ""
+    try:
+        for value in values:
+            part = f"{name}={value:.10g}"
+            frame = task.parse([part], model)
+            if frame.keys() & wanted.keys():
+                raise InputError(f"{task.flag} and --sweep contradict each other; give {name} once")
+            series.append({**wanted, **frame})
+    except InputError as error:
+        raise InputError(f"--sweep {said[-1]}: {str(error).removeprefix(f'{task.flag} {part}: ')}") from None
+    return Request(series, ", ".join(said), [f"{name} {round(value, 2):g}" for value in values])
+
+
+def edit_all(editor, jobs, arguments, request, *, model, run_name):
     """Edits every (source, target) of `jobs`; returns 0 unless all failed."""
     from tqdm import tqdm
 
     failed, done = [], 0
     for source, target in tqdm(jobs, unit="photo", disable=len(jobs) == 1):
         try:
-            said = _edit_one(editor, source, target, arguments, wanted, sweep, model, run_name)
+            said = _edit_one(editor, source, target, arguments, request, model, run_name)
             done += 1
         except InputError as error:
             message = str(error)
@@ -79,8 +154,13 @@ def edit_all(editor, jobs, arguments, wanted, sweep, *, model, run_name):
     return 0 if done else 2
 
 
-def plan(inputs, output, example, sweep):
-    """Returns [(source path or None for the example, target path)]; folders are mirrored. Raises `InputError`."""
+def plan(inputs, output, example, swept):
+    """Returns [(source path or None for the example, target path)]; folders are mirrored. Raises `InputError`.
+
+    Args:
+        inputs, output, example: of the command line.
+        swept: the name that a sweep changes, None where there is none.
+    """
     from tfface import images
 
     output = pathlib.Path(output)
@@ -90,13 +170,13 @@ def plan(inputs, output, example, sweep):
     if output.suffix.lower() in images.SUFFIXES and not output.is_dir():
         if len(sources) > 1 or any(pathlib.Path(given).is_dir() for given in inputs):
             raise InputError(f"--output {output}: is one picture, but there may be several photos; name a folder")
-        if sweep and output.suffix.lower() != ".gif":
+        if swept and output.suffix.lower() != ".gif":
             raise InputError(f"--output {output}: a sweep is written as a GIF; end the name in .gif or name a folder")
         jobs = [(sources[0][0], output)]
     elif output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: exists and is neither picture nor folder; choose another")
     else:
-        jobs = [(source, output / _name(relative, sweep)) for source, relative in sources]
+        jobs = [(source, output / _name(relative, swept)) for source, relative in sources]
     targets = {}
     for source, target in jobs:
         if source is not None and target.resolve() == source.resolve():
@@ -107,49 +187,50 @@ def plan(inputs, output, example, sweep):
     return jobs
 
 
-def _name(relative, sweep):
+def _name(relative, swept):
     from tfface import images
 
-    if sweep:
-        return relative.with_name(f"{relative.stem}-{sweep[0]}.gif")
+    if swept:
+        return relative.with_name(f"{relative.stem}-{swept}.gif")
     # A GIF has 256 colours and BMP no metadata; anything odd becomes a PNG as well.
     keep = relative.suffix.lower() in images.SUFFIXES and relative.suffix.lower() not in (".gif", ".bmp")
     return relative if keep else relative.with_suffix(".png")
 
 
-def _edit_one(editor, source, target, arguments, wanted, sweep, model, run_name):
+def _edit_one(editor, source, target, arguments, request, model, run_name):
     from tfface import editing, images, provenance, sweeps
 
     photo = images.read_photo(source) if source else example_photo()
-    changes = ", ".join(
-        [*(f"{name}={value:g}" for name, value in wanted.items()), *([arguments.sweep] if sweep else [])]
-    )
-    others = "others kept" if arguments.keep_others else "others 0"
-    text = f"face {arguments.face}: {changes}; {others}{'; no label' if arguments.no_label else ''}"
+    relative, label = arguments.relative, not arguments.no_label
+    changes = f"{request.text}{' relative to the face' if relative else ''}"
+    others = "others kept" if arguments.keep_others else "others neutral"
+    text = f"face {arguments.face}: {changes}; {others}{'' if label else '; no label'}"
     mark = provenance.Edit(model=model, run=run_name, edit=text, source=photo.path.name)
     if target.exists() and _made_by(target) == mark:
         return f"{target}: is already that edit"
-    faces = editor.find(photo.visible)
+    visible, pasted = photo.visible, editor.task.pasted is not None
+    faces = editor.find(visible)
     chosen = editing.choose(faces, arguments.face)
     which = [face for _, face in chosen]
-    if sweep:
-        series = [{**wanted, sweep[0]: float(value)} for value in sweep[1]]
+    boxes = [face.box for face in faces] if pasted else []
+    frames = editor.frames(visible, which, request.series, arguments.keep_others, relative)
+    if request.titles:
         # What lies under transparency is not shown in a GIF: it is swept on white.
-        frames = editor.frames(photo.visible, which, series, arguments.keep_others)
-        strip = sweeps.write(target, frames, faces, which[0], series, sweep[0], mark, label=not arguments.no_label)
-        written = f"{target} and {strip}"
+        view = editor.view(which[0], sweeps.TILE)
+        written = f"{target} and {sweeps.write(target, frames, boxes, view, request.titles, mark, label)}"
     else:
-        visible = photo.visible
-        edited = editor.edit(visible, which, wanted, arguments.keep_others)
-        if photo.alpha is not None:  # bytes that the edit left alone are the file's, not those on white
+        edited = next(frames)
+        if photo.alpha is not None and pasted:  # bytes that the edit left alone are the file's, not those on white
             edited = np.where((edited != visible).any(-1, keepdims=True), edited, photo.pixels)
-        if not arguments.no_label:
-            edited, _ = provenance.add_label(edited, [face.box for face in faces])
-        images.write_image(target, edited, like=photo, metadata=provenance.metadata(mark))
+        if label:
+            edited, _ = provenance.add_label(edited, boxes)
+        like = photo if pasted else dataclasses.replace(photo, alpha=None)
+        images.write_image(target, edited, like=like, metadata=provenance.metadata(mark))
         written = str(target)
     numbers = ", ".join(str(number) for number, _ in chosen)
     more = f" of {len(faces)} (from the left; --face chooses)" if len(faces) > 1 else ""
-    return f"{written}: face {numbers}{more}, {changes}"
+    note = "" if pasted else "\nThe face alone: its outline moved, so it does not fit back into the photo."
+    return f"{written}: face {numbers}{more}, {changes}{note}"
 
 
 def example_photo():

@@ -1,29 +1,37 @@
 """Edits the faces of a photo with a trained model: align, edit at the model's size, put back, mark as edited.
 
-`Editor` is the library call behind ``python -m tfface edit`` (`tfface.edit_command`). It needs of a model only
-``edit({"image", "action_units"}) -> {"image"[, "attention"]}``, ``config.image_size`` and, to keep what a face already
-shows, ``estimate_action_units(image) -> (B, 17)``. No TensorFlow is imported here.
+`Editor` is the library call behind ``python -m tfface edit`` (`tfface.edit_command`). It asks through the model's task
+(`tfface.tasks`), so that it serves every model alike. No TensorFlow is imported here.
 """
 
+import cv2
 import numpy as np
 
-from tfface import config, pasting
-from tfface.conventions import ACTION_UNITS
+from tfface import alignment, conventions, pasting, tasks
 from tfface.errors import InputError
 from tfface.faces import Landmarker
 
+SMALLEST_RESULT = 256  # pixels of a face that is not pasted back, so that its label leaves room for it
 _BATCH = 8
+_AROUND = 1.2  # margin of a view of a face in its photo
 
 
 class Editor:
-    """A trained model, applied to faces of photos of any size."""
+    """A trained model, applied to faces of photos of any size.
+
+    Attributes:
+        task: the model's `tasks.base.Task`.
+        margin: of the crops it was trained on, see `alignment.alignment_matrix`.
+    """
 
     def __init__(self, model, landmarker=None):
         """
         Args:
-            model: see the module's docstring; images float32 in [-1, 1], action units float32 in 0-1.
+            model: a `tfface.models` model with a task.
             landmarker: `tfface.faces.Landmarker`, made if absent.
         """
+        self.task = tasks.get(model.task)
+        self.margin = model.synthetic.get("margin", 1.0)
         self._model = model
         self._landmarker = landmarker or Landmarker()
 
@@ -36,51 +44,80 @@ class Editor:
             )
         return faces
 
-    def edit(self, photo, faces, wanted, keep_others=True):
+    def edit(self, photo, faces, wanted, keep_others=True, relative=False):
         """Edits some faces of a photo.
 
         Args:
             photo: (H, W, 3) uint8 RGB.
             faces: the `Face`s to edit.
-            wanted: ``{action unit: intensity 0-1}``.
-            keep_others: action units that are not in `wanted` stay as the model sees them on the face now; otherwise,
-                and with a model that does not estimate them, they become 0.
+            wanted: a request, as the task's `parse` gives it.
+            keep_others: what is not asked stays as the model sees it on the face now; otherwise it becomes neutral.
+            relative: the request's numbers are added to what the face shows.
 
         Returns:
-            (H, W, 3) uint8, a new array that differs from `photo` only on these faces.
+            uint8, a new array: (H, W, 3) that differs from `photo` only on these faces; where the task pastes nothing
+            back, the edited crops alone, side by side.
         """
-        return next(self.frames(photo, faces, [wanted], keep_others))
+        return next(self.frames(photo, faces, [wanted], keep_others, relative))
 
-    def frames(self, photo, faces, series, keep_others=True):
-        """Yields one edited photo, as of `edit`, for each ``{action unit: intensity}`` of `series`."""
+    def frames(self, photo, faces, series, keep_others=True, relative=False):
+        """Yields one picture, as of `edit`, for each request of `series`."""
         size = self._model.config.image_size
-        crops = [pasting.take(photo, face, size) for face in faces]
-        edits = [self._edit_crop(crop, series, keep_others) for crop in crops]
+        crops = [pasting.take(photo, face, size, self.margin, self.task.pasted) for face in faces]
+        edits = [
+            self._edit_crop(crop, face, series, keep_others, relative) for crop, face in zip(crops, faces, strict=True)
+        ]
         for i in range(len(series)):
+            if self.task.pasted is None:
+                yield np.hstack([_picture(edited[i]) for edited, _, _ in edits])
+                continue
             result = photo
-            for crop, (edited, attention) in zip(crops, edits, strict=True):
-                result = pasting.paste(result, crop, edited[i], None if attention is None else attention[i])
+            for crop, (edited, attention, before) in zip(crops, edits, strict=True):
+                result = pasting.paste(result, crop, edited[i], None if attention is None else attention[i], before)
             yield result
 
-    def _edit_crop(self, crop, series, keep_others):
-        """Returns the model's pictures (N, S, S, 3) and attention (N, S, S, 1) or None, one for each of `series`."""
+    def view(self, face, size):
+        """Returns the 2x3 transform from a picture of `frames` to a square of `size` pixels that shows its face (the
+        first one, where nothing is pasted back)."""
+        if self.task.pasted is None:
+            scale = size / max(self._model.config.image_size, SMALLEST_RESULT)
+            return np.array([[scale, 0, 0], [0, scale, 0]])
+        return alignment.alignment_matrix(face.landmarks, size, max(_AROUND, self.margin))
+
+    def _edit_crop(self, crop, face, series, keep_others, relative):
+        """Returns the model's pictures (N, S, S, 3) of `series`, their attention (N, S, S, 1) or None and, without it,
+        the model's picture (S, S, 3) of the face as it is."""
         image = (crop.image[None].astype(np.float32) / 127.5) - 1
-        source = np.zeros(len(ACTION_UNITS), np.float32)
-        if keep_others and hasattr(self._model, "estimate_action_units"):
-            estimate = self._model.estimate_action_units(image)
-            source = source if estimate is None else np.clip(np.asarray(estimate)[0], 0, 1).astype(np.float32)
-        targets = np.tile(source, (len(series), 1))
-        for row, wanted in zip(targets, series, strict=True):
-            for name, intensity in wanted.items():
-                row[ACTION_UNITS.index(name)] = intensity
-        edited, attention = [], []
-        for start in range(0, len(series), _BATCH):
-            part = targets[start : start + _BATCH]
-            output = self._model.edit({"image": np.repeat(image, len(part), 0), "action_units": part})
-            edited.append(np.asarray(output["image"], np.float32))
-            if output.get("attention") is not None:
-                attention.append(np.asarray(output["attention"], np.float32))
-        return np.concatenate(edited), np.concatenate(attention) if attention else None
+        labels = {
+            "landmarks": alignment.apply(crop.matrix, face.landmarks).astype(np.float32),
+            "pose": np.array(conventions.pose_in_crop(face.pose, crop.matrix), np.float32),
+            **self.task.estimate(self._model, image)[0],
+        }
+        if relative:
+            shown = self.task.shown(labels)
+            series = [{name: shown[name] + value for name, value in wanted.items()} for wanted in series]
+        output = self._ask(image, [self.task.inputs(self._model, labels, wanted, keep_others) for wanted in series])
+        if "attention" in output or self.task.pasted is None:
+            return output["image"], output.get("attention"), None
+        return output["image"], None, self._ask(image, [self.task.inputs(self._model, labels, {})])["image"][0]
+
+    def _ask(self, image, requests):
+        """Returns the model's answers to ``[inputs of one example, ...]`` about one picture, (1, S, S, 3)."""
+        answers = []
+        for start in range(0, len(requests), _BATCH):
+            part = requests[start : start + _BATCH]
+            inputs = {name: np.stack([request[name] for request in part]) for name in part[0]}
+            answers.append(self._model.edit({"image": np.repeat(image, len(part), 0), **inputs}))
+        names = [name for name in ("image", "attention") if name in answers[0]]
+        return {name: np.concatenate([np.asarray(answer[name], np.float32) for answer in answers]) for name in names}
+
+
+def _picture(edited):
+    """Returns uint8 of (S, S, 3) in [-1, 1], enlarged where it is small."""
+    pixels = np.rint(edited * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
+    if len(pixels) >= SMALLEST_RESULT:
+        return pixels
+    return cv2.resize(pixels, (SMALLEST_RESULT, SMALLEST_RESULT), interpolation=cv2.INTER_CUBIC)
 
 
 def choose(faces, which):
@@ -106,46 +143,3 @@ def choose(faces, which):
         count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
         raise InputError(f"--face {which}: the photo has {count}, counted from 1 at the left")
     return [numbered[number - 1]]
-
-
-def parse_action_units(assignments):
-    """Returns ``{name: intensity}`` of texts such as ``AU12=0.8``. Raises `InputError`."""
-    wanted = {}
-    for text in assignments:
-        name, _, value = text.partition("=")
-        name = _action_unit(name, f"--au {text}")
-        if name in wanted:
-            raise InputError(f"--au {text}: {name} is given twice; give it once")
-        wanted[name] = _intensity(value, f"--au {text}")
-    return wanted
-
-
-def parse_sweep(text):
-    """Returns a name and (N,) intensities of a text such as ``AU12=0:1:9`` (from:to:frames). Raises `InputError`."""
-    where = f"--sweep {text}"
-    name, _, values = text.partition("=")
-    name, parts = _action_unit(name, where), values.split(":")
-    if len(parts) != 3 or not parts[2].isdecimal():
-        raise InputError(f"{where}: expected AU=FROM:TO:FRAMES, such as {name}=0:1:9")
-    if not 2 <= int(parts[2]) <= 60:
-        raise InputError(f"{where}: {parts[2]} frames, expected 2 to 60")
-    return name, np.linspace(_intensity(parts[0], where), _intensity(parts[1], where), int(parts[2]))
-
-
-def _action_unit(name, where):
-    if name.upper() not in ACTION_UNITS:
-        raise InputError(f"{where}: unknown action unit {name!r}{config.nearest(name.upper(), ACTION_UNITS)}")
-    return name.upper()
-
-
-def _intensity(text, where):
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(
-            f"{where}: {text!r} is no intensity; expected a number from 0 to 1, such as AU12=0.8"
-        ) from None
-    if not 0 <= value <= 1:
-        hint = f"; OpenFace's {value:g} of 5 is {value / 5:g} here" if 1 < value <= 5 else ""
-        raise InputError(f"{where}: intensity {value:g} is outside 0 to 1{hint}")
-    return value

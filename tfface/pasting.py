@@ -5,6 +5,9 @@ it inside a feathered face mask. Pores, hair and grain that the model never saw 
 the photo keeps its exact bytes; and there is no seam, because the mask is zero before the crop ends. Pasting the
 model's own pixels instead was compared at 100 % zoom: the whole face turns soft inside a visible oval.
 
+A model without attention redraws the whole crop, and every blur and tint of its own would count as a difference. Its
+edit is therefore compared with its own picture of the face as it is (`before` of `paste`), which has them too.
+
 One correction: where the model painted something new (low attention and a change of structure, not just of tone), the
 strong detail of the old face is faded out, or the line of a closed mouth would shine through opened lips. Weak detail,
 which is pores and grain, stays there too, or the new part would look airbrushed.
@@ -20,6 +23,7 @@ from tfface.faces import FACE_OVAL
 
 _MASK_SIZE = 256  # pixels of the crop square in which the mask is drawn
 _FEATHER = 0.09  # width of the mask's soft rim, in crop sides
+_RIM = 0.12  # the same where the mask is the whole crop
 _CHANGE = (3.0, 15.0)  # levels of 255 between which a change of structure counts from "none" to "new paint"
 _GRAIN = 6.0  # levels of 255; detail below that is pores and grain
 
@@ -33,7 +37,7 @@ class Crop:
     mask: np.ndarray  # (256, 256) float32, 0-1: where in the crop square an edit may change the photo
 
 
-def take(photo, face, size, margin=1.0):
+def take(photo, face, size, margin=1.0, region="face"):
     """Cuts a face out of a photo in the frame that `tfface.alignment` gives synthetic heads too.
 
     Args:
@@ -41,14 +45,25 @@ def take(photo, face, size, margin=1.0):
         face: `tfface.faces.Face`.
         size: side of the crop in pixels.
         margin: as in `alignment.alignment_matrix`.
+        region: what an edit may change: "face", or "crop" for all of it but a soft rim.
 
     Returns:
         `Crop`; what lies outside the photo is its reflection.
     """
     matrix = alignment.alignment_matrix(face.landmarks, size, margin)
-    return Crop(
-        images.warp(photo, matrix, size), matrix, face_mask(face, alignment.apply(matrix, face.mesh[:, :2]), size)
-    )
+    if region == "crop":
+        mask = crop_mask()
+    else:
+        mask = face_mask(face, alignment.apply(matrix, face.mesh[:, :2]), size)
+    return Crop(images.warp(photo, matrix, size), matrix, mask)
+
+
+def crop_mask():
+    """Returns (256, 256) float32: 1 inside, falling smoothly to 0 at the crop's edge, with round corners."""
+    canvas = np.zeros((_MASK_SIZE, _MASK_SIZE), np.uint8)
+    canvas[1:-1, 1:-1] = 255
+    across = _smooth(cv2.distanceTransform(canvas, cv2.DIST_L2, 5)[_MASK_SIZE // 2] / (_RIM * _MASK_SIZE))
+    return np.outer(across, across)
 
 
 def face_mask(face, points, size):
@@ -73,7 +88,7 @@ def face_mask(face, points, size):
     return cv2.GaussianBlur(_smooth(inside), (0, 0), 1.5) * (canvas > 0)
 
 
-def paste(photo, crop, edited, attention=None):
+def paste(photo, crop, edited, attention=None, before=None):
     """Puts an edited crop back.
 
     Args:
@@ -81,12 +96,14 @@ def paste(photo, crop, edited, attention=None):
         crop: `Crop`.
         edited: (S, S, 3) float32 in [-1, 1], the model's output for ``crop.image``.
         attention: optional (S, S) or (S, S, 1) in [0, 1], 1 where the model kept its input.
+        before: optional (S, S, 3) float32 in [-1, 1], what the model makes of ``crop.image`` when asked for no change.
 
     Returns:
         (H, W, 3) uint8, a new array; bytes outside the mask, and where the model changed nothing, are the photo's.
     """
     size = crop.image.shape[0]
-    change = np.asarray(edited, np.float32) * 127.5 + 127.5 - crop.image
+    redrawn = crop.image if before is None else np.asarray(before, np.float32) * 127.5 + 127.5
+    change = np.asarray(edited, np.float32) * 127.5 + 127.5 - redrawn
     # Rounding in a model that copies its input is no change.
     change[np.abs(change) < 1e-3] = 0
     structure = change - cv2.GaussianBlur(change, (0, 0), size / 10)
@@ -94,6 +111,8 @@ def paste(photo, crop, edited, attention=None):
     painted = _smooth((painted - _CHANGE[0]) / (_CHANGE[1] - _CHANGE[0]))
     if attention is not None:
         painted = painted * (1 - np.asarray(attention, np.float32).reshape(size, size))
+    # New paint replaces what was there, not what the model would have redrawn.
+    change += painted[..., None] * (redrawn - crop.image.astype(np.float32))
 
     left, top, right, bottom = _region(photo.shape, crop.matrix, size)
     region = photo[top:bottom, left:right].astype(np.float32)

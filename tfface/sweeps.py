@@ -1,43 +1,57 @@
-"""A sweep of one action unit as pictures: a GIF of the whole photo and a strip of the face, one tile for each value."""
+"""A sweep of one value as pictures: a GIF of the whole photo and a strip of the face, one tile for each value."""
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from tfface import alignment, images, provenance, sheets
+from tfface import images, provenance, sheets
+from tfface.errors import InputError
 
 GIF_SIDE = 640  # pixels of the longer side, at most
 TILE = 192  # pixels of a strip's tile
-_AROUND = 1.2  # margin of the strip's tiles
 _MILLISECONDS = 90
 
 
-def write(path, frames, faces, face, series, name, mark, label=True):
+def parse(text):
+    """Returns a name and (N,) values of a text such as ``AU12=0:1:9`` (from:to:frames). Raises `InputError`."""
+    where = f"--sweep {text}"
+    name, _, values = text.partition("=")
+    parts = values.split(":")
+    try:
+        first, last = map(float, parts[:2])
+    except ValueError:
+        first = last = np.nan
+    if not name or len(parts) != 3 or not parts[2].isdecimal() or not np.isfinite([first, last]).all():
+        raise InputError(f"{where}: expected NAME=FROM:TO:FRAMES, such as AU12=0:1:9 or yaw=-45:45:9")
+    if not 2 <= int(parts[2]) <= 60:
+        raise InputError(f"{where}: {parts[2]} frames, expected 2 to 60")
+    return name, np.linspace(first, last, int(parts[2]))
+
+
+def write(path, frames, boxes, view, titles, mark, label=True):
     """Writes a sweep.
 
     Args:
         path: of the GIF; the strip is written beside it, as ``STEM-strip.png``.
         frames: iterable of (H, W, 3) uint8 RGB, taken one at a time, so that a large photo fits in memory.
-        faces: all `Face`s of the photo, which the label keeps away from.
-        face: the one that the strip shows.
-        series: ``{action unit: intensity}`` of each frame.
-        name: the action unit that changes.
+        boxes: (left, top, right, bottom) of the frames' faces, which the label keeps away from.
+        view: 2x3 from frame to tile pixels, what the strip shows.
+        titles: text under each tile.
         mark: `provenance.Edit` for the metadata.
         label: draw the visible label.
 
     Returns:
         the strip's path.
     """
-    matrix = alignment.alignment_matrix(face.landmarks, TILE, _AROUND)
     small, tiles = [], []
     for frame in frames:
         scale = min(1.0, GIF_SIDE / max(frame.shape[:2]))
         size = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
         shrunk = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
-        small.append(provenance.add_label(shrunk, [other.box * scale for other in faces])[0] if label else shrunk)
-        tiles.append(images.warp(frame, matrix, TILE))
+        small.append(provenance.add_label(shrunk, [box * scale for box in boxes])[0] if label else shrunk)
+        tiles.append(images.warp(frame, view, TILE))
     strip_path = path.with_name(f"{path.stem}-strip.png")
-    strip = sheets.grid(tiles, columns=min(len(tiles), 9), labels=[f"{name} {values[name]:.2f}" for values in series])
+    strip = sheets.grid(tiles, columns=min(len(tiles), 9), labels=titles)
     strip = provenance.add_label(strip)[0] if label else strip
     metadata = provenance.metadata(mark)
     images.write_image(strip_path, strip, metadata=metadata)

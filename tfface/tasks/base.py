@@ -15,19 +15,38 @@ class Task:
 
     Attributes:
         labels: record keys that a picture must have known to be edited without an estimate.
-        flag, metavar, help: how ``tfface edit`` takes one part of a request; the flag may be given several times.
+        flag, metavar, help: how ``tfface edit`` takes one part of a request; the flag may be given several times. One
+            without a metavar takes no values, and `parse` gets an empty list.
+        example: one such part, as users would write it after the flag.
+        sweepable: whether parts are ``NAME=NUMBER``, so that ``--sweep NAME=FROM:TO:FRAMES`` has a meaning.
+        changes_by: whether a request may also be said relative to what the face shows (``--relative``), which needs
+            `shown` to have a number for each name.
+        pasted: what of a photo an edit may change: "face" (the face's oval), "crop" (all the model sees but a soft rim,
+            for hair and hats) or None: the head's outline moves, so that nothing can be pasted back and the crop itself
+            is the result.
     """
 
     labels = ()
-    flag = metavar = help = ""
+    flag = metavar = help = example = ""
+    sweepable = True
+    changes_by = False
+    pasted = "face"
 
     def parse(self, texts, model):
         """Returns the request of the command line's `texts` (of `flag`) for a model; `InputError` for a bad one."""
         raise NotImplementedError
 
     def requests(self, model):
-        """Returns ``[(title, request or None), ...]``, what samples and scores ask; None: what another person shows."""
+        """Returns ``[(title, request), ...]``, what samples and scores ask.
+
+        Instead of a request: None asks for all that another person shows (`shown`), a function gets the labels of the
+        picture and returns the request (for instance for the opposite of what is shown).
+        """
         raise NotImplementedError
+
+    def before(self, title, scene):
+        """Returns the scene whose picture is edited for the request of that title, where it is not the person's own."""
+        return scene
 
     def shown(self, labels):
         """Returns the request that asks for everything a face with these labels shows."""
@@ -38,8 +57,8 @@ class Task:
 
         Args:
             model: the model to be asked.
-            labels: what the face shows now, at least `self.labels`.
-            wanted: the request.
+            labels: what the face shows now, at least `self.labels`. Photos also have the ``landmarks`` of their crop.
+            wanted: the request; an empty one with `keep_others` asks for the face as it is.
             keep_others: what is not asked stays as the face shows it, otherwise it becomes the model's neutral.
         """
         raise NotImplementedError

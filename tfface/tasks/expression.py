@@ -15,7 +15,8 @@ class Expression(Task):
 
     labels = ("action_units",)
     flag, metavar = "--au", "AU=VALUE"
-    help = "for instance AU12=0.8 (0 to 1); may be repeated"
+    help = "action units, for instance AU12=0.8 (0 to 1)"
+    example = "AU12=0.8"
 
     def parse(self, texts, model):
         wanted = {}
