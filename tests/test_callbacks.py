@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface import callbacks, samples, training
+from tfface import callbacks, training
 from tfface.checkpoints import NonFiniteError
 from tfface.events import EventWriter
 
@@ -113,26 +113,3 @@ def test_event_files_hold_scalars_and_pictures(tmp_path):
     step, plugin, (width, height, data) = values["samples"]
     assert (step, plugin, width, height) == (4, "images", b"6", b"4")
     np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], picture)
-
-
-def test_the_sample_grid_shows_people_requests_truths_and_masks(trained_run):
-    people = samples.held_out_people(training.open_data(trained_run.data), 2, 16)
-    grid = samples.Grid(people)
-    picture = grid.draw(training.load_model(trained_run.path))
-    step = 96 + samples.GAP
-    assert picture.shape == (samples.TITLE_HEIGHT + 6 * step, samples.LABEL_WIDTH + 7 * step, 3)
-    top, left = samples.TITLE_HEIGHT, samples.LABEL_WIDTH
-    np.testing.assert_array_equal(picture[top : top + 96 : 6, left : left + 96 : 6], people[0].image)
-    truth = picture[top + step : top + step + 96 : 6, left + 2 * step : left + 2 * step + 96 : 6]
-    np.testing.assert_array_equal(truth, grid.truths[1][0])
-    assert np.abs(truth.astype(int) - people[0].image).max() > 30  # the mouth is open
-    saved = cv2.imread(str(trained_run.path / "samples" / "step-000008.png"))
-    assert saved.shape[1] == picture.shape[1]
-
-
-def test_asking_changes_the_named_units_alone(trained_run):
-    one, other = samples.held_out_people(training.open_data(trained_run.data), 2, 16)
-    asked = one.asked({"AU12": 0.9}, other)
-    assert asked[8] == np.float32(0.9)
-    np.testing.assert_array_equal(np.delete(asked, 8), np.delete(one.action_units, 8))
-    np.testing.assert_array_equal(one.asked(None, other), other.action_units)

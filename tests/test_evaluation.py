@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tfface import evaluation, metrics, samples, training
+from tfface import evaluation, metrics, people, samples, tasks, training
 from tfface.data.records import RecordWriter
 from tfface.errors import InputError
 
@@ -20,34 +20,19 @@ def test_scores_are_those_of_each_picture_against_its_truth(trained_run, scored)
     scores, output = scored
     assert json.loads((output / "metrics.json").read_text()) == scores
     assert (scores["model"], scores["preset"], scores["people"]) == ("ganimation", "smoke", 2)
-    people = samples.held_out_people(training.open_data(trained_run.data), 9, 16)
+    held_out = people.held_out_people(training.open_data(trained_run.data), 9, 16)
     model = training.load_model(trained_run.path)
-    title, change = samples.ASKED[1]
-    requests = [person.asked(change, None) for person in people]
-    images, _ = samples.edit(model, people, requests)
-    truths = [person.truth(units) for person, units in zip(people, requests, strict=True)]
-    by_hand = scores["by_request"][title]
+    asked = samples.asked(model, held_out)[1]
+    images, _ = samples.edit(model, held_out, asked.wanted)
+    truths = [answer.image for answer in asked.answers(tasks.get("expression"))]
+    by_hand = scores["by_request"]["AU25+26 open"]
     assert by_hand["edit"]["psnr"] == pytest.approx(np.mean([metrics.psnr(i, t) for i, t in zip(images, truths)]))
-    assert by_hand["copy"]["ssim"] == pytest.approx(np.mean([metrics.ssim(p.image, t) for p, t in zip(people, truths)]))
+    assert by_hand["copy"]["ssim"] == pytest.approx(
+        np.mean([metrics.ssim(p.image, t) for p, t in zip(held_out, truths)])
+    )
     every = [by["copy"]["psnr"] for by in scores["by_request"].values() if by["copy"]]
     assert min(every) <= scores["copy"]["psnr"] <= max(every)
     assert 0 <= scores["attention"]["mean"] <= 1
-
-
-def test_a_held_out_picture_is_its_own_truth(trained_run):
-    people = [p for size in (16, 32) for p in samples.held_out_people(training.open_data(trained_run.data), 9, size)]
-    assert [len(person.image) for person in people] == [16, 16, 32, 32]
-    for person in people:
-        np.testing.assert_array_equal(person.truth(person.action_units), person.image)
-
-
-def test_people_whose_scenes_render_differently_have_no_truth(trained_run, tmp_path):
-    with RecordWriter(tmp_path / "old", image_size=32, total=40) as writer:
-        for record in training.open_data(trained_run.data).records():
-            writer.write(record | {"image": 255 - record["image"]})
-    with pytest.warns(UserWarning, match="2 of 2 held-out pictures were rendered by another version"):
-        people = samples.held_out_people(training.open_data(tmp_path / "old"), 9, 16)
-    assert [person.truth(person.action_units) for person in people] == [None, None]
 
 
 def test_the_report_is_one_file_with_pictures(scored):

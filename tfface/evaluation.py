@@ -1,7 +1,7 @@
 """Scores of a trained model on held-out people, against the true picture of every edit and against doing nothing.
 
-The truth of an edit is the same scene rendered with the asked action units, so the people of the data set must be
-rendered ones; photos have no true answer and are passed over.
+The truth of an edit is the scene that the model's task says, rendered, so the people of the data set must be rendered
+ones; photos have no true answer and are passed over.
 """
 
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tfface import config, metrics, report, samples, training
+from tfface import config, metrics, people, report, samples, tasks, training
 from tfface.errors import InputError
 
 PEOPLE = 64
@@ -19,7 +19,7 @@ PEOPLE = 64
 def evaluate(run_directory, *, data=None, output=None, limit=PEOPLE, progress=True):
     """Scores the newest checkpoint of a run and writes metrics.json and report.html.
 
-    Every held-out person is asked for each expression of `samples.ASKED`.
+    Every held-out person is asked for each request of the model's task.
 
     Args:
         run_directory: directory of the run.
@@ -35,22 +35,25 @@ def evaluate(run_directory, *, data=None, output=None, limit=PEOPLE, progress=Tr
     run = training.open_run(run_directory)
     output = Path(output) if output else run.path
     dataset = training.open_data(data or run.data)
-    people = samples.held_out_people(dataset, limit, run.settings.image_size)
-    if not people:
-        raise InputError(f"{dataset.directory}: holds no held-out people with action units to score on")
     model = training.load_model(run.path)
+    if model.task is None:
+        raise InputError(f"{run.path}: {run.model} edits nothing, so there is no edit to score")
+    labels = tasks.get(model.task).labels
+    held_out = people.held_out_people(dataset, limit, run.settings.image_size, labels)
+    if not held_out:
+        raise InputError(f"{dataset.directory}: holds no held-out people with known {' and '.join(labels) or 'scene'}")
     output.mkdir(parents=True, exist_ok=True)
-    cases, attention = _cases(model, people, progress)
+    cases, attention = _cases(model, held_out, progress)
     scores = {
         "model": run.model,
         "preset": run.settings.preset,
         "step": int(model.step),
-        "people": len(people),
+        "people": len(held_out),
         "edit": _mean_scores(cases, "edit"),
         "copy": _mean_scores(cases, "copy"),
         "by_request": {
             title: {kind: _mean_scores([c for c in cases if c["title"] == title], kind) for kind in ("edit", "copy")}
-            for title, _ in samples.ASKED
+            for title in dict.fromkeys(case["title"] for case in cases)
         },
         "attention": attention,
     }
@@ -60,18 +63,18 @@ def evaluate(run_directory, *, data=None, output=None, limit=PEOPLE, progress=Tr
     return scores
 
 
-def _cases(model, people, progress):
+def _cases(model, held_out, progress):
     """Returns one dict per person and request (pictures and their scores), and the attention's statistics."""
     cases, masks = [], []
-    others = people[1:] + people[:1]
-    with tqdm(total=len(samples.ASKED) * len(people), unit="edit", desc="evaluate", disable=not progress) as bar:
-        for title, change in samples.ASKED:
-            requests = [person.asked(change, other) for person, other in zip(people, others, strict=True)]
-            images, attention = samples.edit(model, people, requests)
+    requests = samples.asked(model, held_out)
+    with tqdm(total=len(requests) * len(held_out), unit="edit", desc="evaluate", disable=not progress) as bar:
+        for asked in requests:
+            images, attention = samples.edit(model, asked.people, asked.wanted)
             if attention is not None:
                 masks.append(attention)
-            for person, request, image in zip(people, requests, images, strict=True):
-                cases.append(_case(title, person, image, person.truth(request)))
+            answers = asked.answers(tasks.get(model.task))
+            for person, image, answer in zip(asked.people, images, answers, strict=True):
+                cases.append(_case(asked.title, person, image, answer and answer.image))
                 bar.update()
     return cases, metrics.attention_statistics(np.concatenate(masks)) if masks else None
 

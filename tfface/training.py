@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tfface import checkpoints, config
+from tfface import checkpoints, config, tasks
 from tfface.errors import InputError
 
 RUNS = Path("runs")
@@ -252,7 +252,8 @@ def train(run, say=tqdm.write, progress=True):
     from tfface import callbacks
     from tfface.data.pipeline import training_batches
     from tfface.events import EventWriter
-    from tfface.samples import Grid, held_out_people
+    from tfface.people import held_out_people
+    from tfface.samples import Grid
 
     keras.utils.set_random_seed(run.run.seed)
     # On a CPU the networks are deterministic without (measured bit for bit), and it would double the time of a step.
@@ -263,7 +264,10 @@ def train(run, say=tqdm.write, progress=True):
     step = go_back_to_checkpoint(model, run, say)
     total = model.total_steps
     dataset = open_data(run.data)
-    people = held_out_people(dataset, SAMPLE_PEOPLE, run.settings.image_size)
+    people = []
+    if model.task:
+        labels = tasks.get(model.task).labels
+        people = held_out_people(dataset, SAMPLE_PEOPLE, run.settings.image_size, labels)
     events = EventWriter(run.path / "logs")
     every = cadences(run.run, total)
     stopper, bar = callbacks.StopOnSignal(), callbacks.Progress(step, total, show=progress)
@@ -273,7 +277,7 @@ def train(run, say=tqdm.write, progress=True):
         bar,
         callbacks.MetricsLog(run.path, every["log"], total, events),
         callbacks.AttentionWatch(say, patience=max(20, total // 20)),
-        *([callbacks.SampleGrid(run.path, Grid(people), every["sample"], total, events)] if people else []),
+        *([callbacks.SampleGrid(run.path, Grid(model, people), every["sample"], total, events)] if people else []),
         callbacks.Checkpoint(run.path, every["checkpoint"], run.run.keep_checkpoints, total),
         stopper,
     ]
