@@ -32,7 +32,10 @@ def parser():
         help="portrait: normal, yaw 20 degrees deviation, at most 45; wide: uniform, yaw 90, pitch 30, roll 20; "
         "frontal: normal, yaw 4 degrees deviation, at most 10",
     )  # fmt: skip
-    result.add_argument("--framing", default="aligned", help="aligned (face crop) or centred (head at a fixed size)")
+    result.add_argument(
+        "--framing", default="aligned",
+        help="aligned (face crop), centred (whole head at a fixed size) or steady (as if cropped when frontal)",
+    )  # fmt: skip
     result.add_argument(
         "--margin", type=float, default=1.0, help="of aligned crops: 1 the face (default), 1.5 with hair"
     )

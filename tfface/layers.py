@@ -169,3 +169,57 @@ def block_taps(size, block):
                 if 0 <= tap < size:
                     taps[offset + reach, source, target, tap] = 1
     return taps
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class UnpoolConvolution(keras.layers.Conv2D):
+    """Doubles height and width by repeating each value, then convolves with stride 1 and an odd kernel.
+
+    On CPUs the convolution runs before the doubling: each of the four pixels that a value becomes sees the same few
+    values under its own sums of taps, so that a 5x5 kernel costs 3x3 products a pixel. The sum and the kernel's shape
+    stay the same (`benchmarks.convolutions` has other layers of this kind).
+
+    Input: (batch, height, width, channels). Output: (batch, 2 height, 2 width, filters), with ``padding="valid"`` less
+    by the kernel's width minus one.
+    """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        kwargs.update(strides=1)
+        super().__init__(filters, kernel_size, **kwargs)
+
+    def convolution_op(self, inputs, kernel):
+        if tf.config.list_physical_devices("GPU"):
+            return super().convolution_op(tf.repeat(tf.repeat(inputs, 2, 1), 2, 2), kernel)
+        taps = tf.constant(unpooled_taps(kernel.shape[0]), kernel.dtype)
+        # (offset down, offset across, channel, out row, out column, filter), as depth_to_space wants it.
+        merged = tf.einsum("apt,bqu,tucf->abcpqf", taps, taps, kernel)
+        merged = tf.reshape(merged, [taps.shape[0], taps.shape[0], inputs.shape[-1], 4 * self.filters])
+        outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, merged, 1, "SAME"), 2)
+        if self.padding == "same":
+            return outputs
+        edge = kernel.shape[0] // 2  # zeros took part in what lies nearer to the border
+        return outputs[:, edge:-edge, edge:-edge] if edge else outputs
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        doubled = (side and 2 * side for side in (height, width))
+        return super().compute_output_shape((batch, *doubled, channels))
+
+    def get_config(self):
+        config = super().get_config()
+        del config["strides"]
+        return config
+
+
+def unpooled_taps(size):
+    """Returns which taps of an odd kernel fall on a value beside a doubled one.
+
+    Returns:
+        (2 n + 1, 2, size) of 0 and 1: offset of the value, which of the two pixels it became, tap.
+    """
+    reach = (size // 2 + 1) // 2
+    taps = np.zeros((2 * reach + 1, 2, size), np.float32)
+    for pixel in range(2):
+        for tap in range(size):
+            taps[(pixel + tap - size // 2) // 2 + reach, pixel, tap] = 1
+    return taps

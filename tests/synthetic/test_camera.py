@@ -47,3 +47,15 @@ def test_centred_puts_the_head_in_the_middle_for_any_yaw():
         assert (np.abs((points.max(0) + points.min(0)) / 2 - 0.5) < 0.1).all()
         assert points.min() > 0.05
         assert points.max() < 0.95
+
+
+def test_steady_frames_an_average_frontal_face_as_a_crop_does():
+    found = []
+    for identity in range(12):
+        neutral = head.neutral(people.person(identity, attributes.default_attributes(identity)).shape)
+        for margin in (1.0, 1.3):
+            points, _, _ = camera.project(
+                neutral[landmarks.VERTICES], camera.pivot(neutral), Pose(), camera.steady(margin)
+            )
+            found.append(alignment.alignment_matrix(points, 1.0, margin))
+    np.testing.assert_allclose(np.mean(found, 0), [[1, 0, 0], [0, 1, 0]], atol=0.06)

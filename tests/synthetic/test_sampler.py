@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tfface.conventions import ACTION_UNITS, ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
-from tfface.synthetic import attributes, cooccurrence, labels, sampler
+from tfface.synthetic import attributes, camera, cooccurrence, labels, sampler
 from tfface.synthetic.scene import Scene
 
 
@@ -45,6 +45,12 @@ def test_a_setting_changes_only_its_own_thing():
     plain, other = scenes(6), scenes(6, expressions=False)
     for a, b in zip(plain, other):
         assert dataclasses.replace(a, action_units=b.action_units) == b
+
+
+def test_batches_of_a_factor_are_centred_or_steady():
+    (centred,), (steady,) = scenes(1, factor="azimuth"), scenes(1, factor="azimuth", framing="steady", margin=1.1)
+    assert (centred.camera, steady.camera) == (camera.centred(), camera.steady(1.1))
+    assert dataclasses.replace(steady, camera=centred.camera) == centred
 
 
 def test_portrait_and_wide_ranges():

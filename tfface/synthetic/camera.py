@@ -14,6 +14,9 @@ from tfface.synthetic.scene import Camera, Pose
 BOX = 4.0  # dm that fill the field of view at the pivot
 PIVOT = np.array([0.0, -0.15, -0.75])  # dm from the point between the eyes: the middle of the head
 CENTRED_SCALE = 0.285  # picture widths per dm: an average head with hair and chin fills nine tenths of the height
+# How an aligned crop of margin 1 lies in the picture of a `centred` average person looking straight ahead: its side is
+# 1 / ALIGNED_ZOOM picture widths, and its middle lies ALIGNED_BELOW of them below the middle.
+ALIGNED_ZOOM, ALIGNED_BELOW = 1.577, 0.0575
 
 
 def pivot(neutral):
@@ -60,3 +63,9 @@ def aligned(shape, pose, field_of_view=20.0, margin=1.0):
 def centred(field_of_view=20.0):
     """Returns the camera at a fixed distance with the head's middle in the picture's middle, for any pose."""
     return Camera(CENTRED_SCALE, 0.0, 0.0, field_of_view)
+
+
+def steady(margin=1.0, field_of_view=20.0):
+    """Returns the camera at a fixed distance, for any pose, that frames an average frontal face as `aligned` does."""
+    zoom = ALIGNED_ZOOM / margin
+    return Camera(CENTRED_SCALE * zoom, 0.0, -ALIGNED_BELOW * zoom, field_of_view)

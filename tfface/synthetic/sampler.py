@@ -68,7 +68,7 @@ POSES = {
 }
 
 
-FRAMINGS = ("aligned", "centred")
+FRAMINGS = ("aligned", "centred", "steady")
 
 
 def _choice(name, value, allowed):
@@ -91,8 +91,9 @@ class Settings:
             (half of the time a few of them), or one to three other attributes and what the rules tie to these (the two
             that restate the expression only with `expressions`), or another pose.
         framing: "aligned" (as `alignment` crops the person's face without expression; the drawn roll then says how far
-            the crop is turned off upright) or "centred" (the head's middle at a fixed size).
-        margin: of an aligned crop: 1 shows forehead to chin, 1.5 the whole head with its hair.
+            the crop is turned off upright), "centred" (the head's middle at a fixed size) or "steady" (likewise, but as
+            an aligned crop frames an average frontal face). Batches of a factor are steady or else centred.
+        margin: of an aligned or steady crop: 1 shows forehead to chin, 1.5 the whole head with its hair.
         jitter: how far the crop is off, as a detector's landmarks make it: deviation of shift (in picture widths) and
             of log scale.
         views: names of `VIEWS` or whole yaws. One person, expression and light is shown in each of them in turn.
@@ -273,6 +274,8 @@ def _framed(seed, index, group, person, pose, settings):
     roll = np.deg2rad(pose.roll)
     if settings.framing == "centred":
         crop = camera.centred(field_of_view)
+    elif settings.framing == "steady":
+        crop = camera.steady(settings.margin, field_of_view)
     else:
         upright, crop = camera.aligned(person.shape, pose, field_of_view, settings.margin)
         # An aligned crop is upright; the roll that was drawn turns the whole crop about its middle.
@@ -321,6 +324,6 @@ def _factor_scene(seed, index, settings):
         attributes=rules.default_attributes(identity),
         pose=Pose(drawn("azimuth", _FACTOR_YAW), drawn("elevation", _FACTOR_PITCH), 0.0),
         light=dataclasses.replace(light, azimuth=drawn("light", _FACTOR_LIGHT), elevation=20.0),
-        camera=camera.centred(),
+        camera=camera.steady(settings.margin) if settings.framing == "steady" else camera.centred(),
         background=_background(_stream(seed, "background", batch)),
     )
