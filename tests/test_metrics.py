@@ -69,3 +69,48 @@ def test_action_unit_scores_by_hand():
 
 def test_attention_statistics_by_hand():
     assert metrics.attention_statistics([[0.0, 0.5], [1.0, 1.0]]) == {"mean": 0.625, "low": 0.25, "high": 0.5}
+
+
+def test_area_under_curve_by_hand():
+    # Of the four pairs (positive, negative) three are in order and one is a tie.
+    assert metrics.area_under_curve([3, 2, 2, 1], [True, True, False, False]) == pytest.approx(3.5 / 4)
+    assert metrics.area_under_curve([1, 2], [True, False]) == 0
+    assert math.isnan(metrics.area_under_curve([1, 2], [True, True]))
+
+
+def test_rank1_by_hand():
+    gallery = [[1.0, 0.0], [0.0, 3.0]]
+    # By angle the second probe is nearest to person 5, by distance to person 4.
+    probes = [[0.9, 0.1], [0.2, 0.4]]
+    assert metrics.rank1(probes, [4, 5], gallery, [4, 5]) == 0.5
+    assert metrics.rank1(probes, [4, 5], gallery, [4, 5], "cosine") == 1.0
+    with pytest.raises(ValueError, match="measure"):
+        metrics.rank1(probes, [4, 5], gallery, [4, 5], "angle")
+
+
+def test_kid_by_hand():
+    # D = 1, kernel (xy + 1)^3. Within x: k(1, 2) = 27; within y: k(0, 1) = 1; across, not of one row: k(1, 1) = 8 and
+    # k(2, 0) = 1, mean 4.5.
+    assert metrics.kid([[1.0], [2.0]], [[0.0], [1.0]]) == pytest.approx(27 + 1 - 2 * 4.5)
+    same = np.random.default_rng(0).normal(size=(20, 8))
+    assert metrics.kid(same, same) == pytest.approx(0, abs=1e-12)
+    assert metrics.kid(same + 1, same) > 0.1
+    assert math.isnan(metrics.kid([[1.0]], [[1.0]]))
+
+
+def test_attribute_errors_by_hand():
+    nan = math.nan
+    judged = [[0.9, 0.2, 0.1, nan], [0.4, 0.8, 0.6, nan]]  # of the edits of attribute 0 of two people
+    asked = [[1, 0, 1, 0], [1, 0, 0.5, 0]]
+    edited = [[True, False, False, False], [True, False, False, False]]
+    accuracy, preservation = metrics.attribute_errors(judged, asked, edited)
+    assert accuracy[0] == 0.5 and np.isnan(accuracy[1:]).all()
+    # Others that are known: 1 and 2 of the first (one wrong), 1 of the second (wrong).
+    assert preservation[0] == pytest.approx(2 / 3) and np.isnan(preservation[1:]).all()
+
+
+def test_share_inside_by_hand():
+    mask = np.array([[True, False], [False, False]])
+    assert metrics.share_inside([[3, 1], [0, 2]], mask) == 0.5
+    assert metrics.share_inside([[[1, 2], [0, 1]], [[0, 0], [0, 0]]], mask) == 0.75
+    assert math.isnan(metrics.share_inside(np.zeros((2, 2)), mask))

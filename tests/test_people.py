@@ -87,3 +87,14 @@ def test_in_a_set_for_evaluation_everybody_is_held_out_and_views_are_taken_in_tu
     further = people.further_people(dataset, 3, 16)
     assert [float(np.sign(person.labels["pose"][0])) for person in further] == [0, -1, 1]
     assert not {person.identity for person in further} & {person.identity for person in held_out}
+
+
+def test_grey_people_stay_grey_in_other_scenes(dataset):
+    (person,) = people.held_out_people(dataset, 1, 16)
+    grey = person.in_grey((0.25, 0.5, 0.25))
+    red, green, blue = (int(value) for value in person.image[5, 5])
+    assert grey.image[5, 5].tolist() == [round(red / 4 + green / 2 + blue / 4)] * 3
+    pose = dataclasses.replace(person.scene.pose, yaw=60.0)
+    turned = grey.rendered(dataclasses.replace(person.scene, pose=pose))
+    assert turned.labels["pose"][0] == 60
+    np.testing.assert_array_equal(turned.image[..., 0], turned.image[..., 2])

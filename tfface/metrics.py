@@ -72,3 +72,88 @@ def attention_statistics(attention):
         "low": float((attention < 0.05).mean()),
         "high": float((attention > 0.95).mean()),
     }
+
+
+def area_under_curve(scores, positive):
+    """Area under the ROC curve: the chance that a positive's score is above a negative's, ties counting half.
+
+    Args:
+        scores: (N,) numbers, larger for "yes".
+        positive: (N,) booleans. NaN if all are the same.
+    """
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    yes, no = scores[positive], np.sort(scores[~positive])
+    if not len(yes) or not len(no):
+        return float("nan")
+    below, not_above = np.searchsorted(no, yes, "left"), np.searchsorted(no, yes, "right")
+    return float((below + not_above).sum() / 2 / len(yes) / len(no))
+
+
+def rank1(probes, probe_people, gallery, gallery_people, measure="distance"):
+    """Share of probes whose nearest gallery entry shows the same person.
+
+    Args:
+        probes, gallery: (N, D) and (M, D) features.
+        probe_people, gallery_people: (N,) and (M,) identities.
+        measure: "distance" (Euclidean) or "cosine".
+    """
+    probes, gallery = np.asarray(probes, np.float64), np.asarray(gallery, np.float64)
+    if measure == "cosine":
+        probes, gallery = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (probes, gallery))
+    elif measure != "distance":
+        raise ValueError(f"measure {measure!r}: expected distance or cosine")
+    squared = (probes**2).sum(1)[:, None] + (gallery**2).sum(1) - 2 * probes @ gallery.T
+    return float((np.asarray(gallery_people)[squared.argmin(1)] == np.asarray(probe_people)).mean())
+
+
+def kid(features, truth):
+    """Kernel inception distance of two (N, D) sets of features, row n of both from the same request; 0 when equal.
+
+    Squared maximum mean discrepancy with the kernel ``(x . y / D + 1)^3`` (Binkowski et al. 2018). Rows are paired, so
+    the estimate without bias is the one that leaves each row's own pair out (Gretton et al. 2012, equation 4). It may
+    be slightly negative. NaN for fewer than two rows.
+    """
+    x, y = np.asarray(features, np.float64), np.asarray(truth, np.float64)
+    count, size = x.shape
+    if count < 2:
+        return float("nan")
+
+    def between(a, b):
+        kernel = (a @ b.T / size + 1) ** 3
+        return (kernel.sum() - np.trace(kernel)) / (count * (count - 1))
+
+    return float(between(x, x) + between(y, y) - 2 * between(x, y))
+
+
+def attribute_errors(judged, asked, edited):
+    """Accuracy of an edit of yes-or-no attributes and what it did to the others (He et al. 2019).
+
+    Args:
+        judged: (N, A) probabilities of attributes on the edits, NaN where not judged.
+        asked: (N, A) what the edits should show: 0, 1, or 0.5 for unknown.
+        edited: (N, A) booleans, the attributes that were asked to change.
+
+    Returns:
+        (A,) share of edits of each attribute that show what was asked, and (A,) share of all other attributes that are
+        judged wrong after edits of each; NaN where there are none.
+    """
+    judged, asked, edited = np.asarray(judged, np.float64), np.asarray(asked, np.float64), np.asarray(edited, bool)
+    known = ~np.isnan(judged) & (asked != 0.5)
+    right = known & ((judged > 0.5) == (asked > 0.5))
+    others = known & ~edited
+
+    def share(part, whole):
+        return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+    accuracy = share((right & edited).sum(0), (known & edited).sum(0))
+    wrong, of = (others & ~right).sum(1), others.sum(1)
+    return accuracy, share(edited.T.astype(float) @ wrong, edited.T.astype(float) @ of)
+
+
+def share_inside(change, mask):
+    """Share of the sum of an (H, W[, C]) array of absolute changes that lies in an (H, W) mask; NaN if none changed."""
+    change = np.asarray(change, np.float64)
+    if change.ndim == 3:
+        change = change.sum(-1)
+    total = change.sum()
+    return float(change[np.asarray(mask, bool)].sum() / total) if total else float("nan")

@@ -32,6 +32,7 @@ class Person:
         rendered_size: side of the record's picture in pixels, which `image` was resized from.
         identity: the person, or -1.
         source: file name or scene number, for captions.
+        grey: weights of red, green and blue, where the picture is shown in grey: three equal channels.
     """
 
     image: np.ndarray
@@ -40,12 +41,18 @@ class Person:
     rendered_size: int
     identity: int
     source: str
+    grey: tuple | None = None
+
+    def in_grey(self, weights):
+        """Returns this picture, and with it what `rendered` will give, in grey; weights of red, green and blue."""
+        return dataclasses.replace(self, image=_grey(self.image, weights), grey=tuple(weights))
 
     def rendered(self, scene):
         """Returns the `Person` that another scene shows at this one's size; itself for its own scene."""
         if scene == self.scene:
             return self
-        return _rendered(scene, self.rendered_size, len(self.image), self.source)
+        person = _rendered(scene, self.rendered_size, len(self.image), self.source)
+        return person.in_grey(self.grey) if self.grey else person
 
 
 def held_out_people(dataset, count, image_size, labels=()):
@@ -151,6 +158,11 @@ def _labels(record, scale):
 def _differs(person):
     again = _rendered(person.scene, person.rendered_size, len(person.image), "")
     return np.abs(again.image.astype(np.int16) - person.image).mean() > SAME
+
+
+def _grey(image, weights):
+    grey = np.rint(image @ np.asarray(weights)).clip(0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, -1)
 
 
 def resized(image, size):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfface import tasks
+from tfface import people, tasks
 
 LABEL_WIDTH, TITLE_HEIGHT, GAP = 64, 18, 2
 EMPTY = 235  # grey of a cell with nothing to show
@@ -38,12 +38,28 @@ class Asked:
             yield person.rendered(task.answer(person.scene, wanted)) if person.scene else None
 
 
-def asked(model, people):
+def people_for(model, dataset, count, further=False):
+    """Returns up to `count` held-out `people.Person`s as the model sees them, with the labels that its task needs.
+
+    Args:
+        model: a `FaceModel` with a task.
+        dataset: `records.Dataset`.
+        count: most people.
+        further: if a rendered set holds out fewer, whether more people like them are rendered.
+    """
+    size = model.config.image_size
+    found = people.held_out_people(dataset, count, size, tasks.get(model.task).labels)
+    if further:
+        found += people.further_people(dataset, count - len(found), size)
+    return [person.in_grey(model.grey) for person in found] if model.grey else found
+
+
+def asked(model, persons):
     """Returns an `Asked` for each request of the model's task to a non-empty list of `people.Person`s."""
     task = tasks.get(model.task)
     result = []
     for title, request in task.requests(model):
-        sources = [p.rendered(task.before(title, p.scene)) if p.scene else p for p in people]
+        sources = [p.rendered(task.before(title, p.scene)) if p.scene else p for p in persons]
         others = sources[1:] + sources[:1]
         if request is None:
             wanted = [task.shown(other.labels) for other in others]
@@ -53,7 +69,7 @@ def asked(model, people):
     return result
 
 
-def edit(model, people, wanted, batch=16):
+def edit(model, persons, wanted, batch=16):
     """Returns the model's answers to one request per person.
 
     Returns:
@@ -61,8 +77,8 @@ def edit(model, people, wanted, batch=16):
     """
     task = tasks.get(model.task)
     images, attention = [], []
-    for start in range(0, len(people), batch):
-        part = list(zip(people[start : start + batch], wanted[start : start + batch], strict=True))
+    for start in range(0, len(persons), batch):
+        part = list(zip(persons[start : start + batch], wanted[start : start + batch], strict=True))
         examples = [task.inputs(model, person.labels, request) for person, request in part]
         inputs = {name: np.stack([example[name] for example in examples]) for name in examples[0]}
         inputs["image"] = np.stack([person.image for person, _ in part]).astype(np.float32) / 127.5 - 1
@@ -76,10 +92,10 @@ def edit(model, people, wanted, batch=16):
 class Grid:
     """The fixed sample grid of a run: per person rows (edit, true answer, attention), per request one column."""
 
-    def __init__(self, model, people):
-        """Renders the true answers once; `people` is a non-empty list of `people.Person`s of the model's size."""
-        self.people = people
-        self.asked = asked(model, people)
+    def __init__(self, model, persons):
+        """Renders the true answers once; `persons` is a non-empty list as of `people_for`."""
+        self.people = persons
+        self.asked = asked(model, persons)
         self.answers = [list(column.answers(tasks.get(model.task))) for column in self.asked]
 
     def draw(self, model):

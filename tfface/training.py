@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tfface import checkpoints, config, tasks
+from tfface import checkpoints, config
 from tfface.errors import InputError
 
 RUNS = Path("runs")
@@ -252,8 +252,7 @@ def train(run, say=tqdm.write, progress=True):
     from tfface import callbacks
     from tfface.data.pipeline import training_batches
     from tfface.events import EventWriter
-    from tfface.people import held_out_people
-    from tfface.samples import Grid
+    from tfface.samples import Grid, people_for
 
     keras.utils.set_random_seed(run.run.seed)
     # On a CPU the networks are deterministic without (measured bit for bit), and it would double the time of a step.
@@ -264,10 +263,7 @@ def train(run, say=tqdm.write, progress=True):
     step = go_back_to_checkpoint(model, run, say)
     total = model.total_steps
     dataset = open_data(run.data)
-    people = []
-    if model.task:
-        labels = tasks.get(model.task).labels
-        people = held_out_people(dataset, SAMPLE_PEOPLE, run.settings.image_size, labels)
+    people = people_for(model, dataset, SAMPLE_PEOPLE) if model.task else []
     events = EventWriter(run.path / "logs")
     every = cadences(run.run, total)
     stopper, bar = callbacks.StopOnSignal(), callbacks.Progress(step, total, show=progress)

@@ -69,6 +69,7 @@ class FaceModel(keras.Model):
     learns_from_answers = False  # whether batches carry ``target_image`` where the data set has it
     partner_noise = 0.0  # half width of the uniform noise on the partners' action units
     task = None  # name of what can be asked of it (`tfface.tasks`); None for a network that edits nothing
+    grey = None  # weights of red, green and blue, of a model that sees and paints in grey
     synthetic: ClassVar[dict] = {}  # keyword arguments of `synthesize` for the set that training renders by itself
 
     def __init__(self, config, seed=0, **kwargs):
