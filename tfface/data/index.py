@@ -88,10 +88,9 @@ def _scan(dataset):
                 columns["offset"].append(offset)
                 columns["length"].append(length)
                 seen = [view.decode() for view in parsed["view"]]
-                batches = seen if dataset.info["settings"].get("factor") else [""] * len(seen)
-                rows = zip(parsed["identity"], parsed["source"], batches, strict=True)
+                rows = zip(parsed["identity"].tolist(), parsed["source"].tolist(), seen, strict=True)
                 columns["held_out"].append(
-                    [records.held_out(int(i), s.decode(), dataset.info["people"], b) for i, s, b in rows]
+                    [dataset.held_out({"identity": i, "source": s.decode(), "view": v}) for i, s, v in rows]
                 )
                 identities.append(parsed["identity"])
                 views.extend(seen)

@@ -241,7 +241,13 @@ class Dataset:
         return self.records()
 
     def held_out(self, record):
-        """Tells whether a record belongs to the "test" split; see `held_out` of this module."""
+        """Tells whether a record belongs to the "test" split, from its identity, source and view.
+
+        An import whose source has partitions of its own (setting ``split: source``) names each in front of the file,
+        ``test/000001.jpg``, and trains on ``train/`` alone; else see `held_out` of this module.
+        """
+        if self.info["settings"].get("split") == "source":
+            return not record["source"].startswith("train/")
         batch = record["view"] if self.info["settings"].get("factor") else ""
         return held_out(record["identity"], record["source"], self.info["people"], batch)
 
