@@ -11,7 +11,6 @@ neutral faces. An interrupted run goes on where it stopped; the tables are print
 """
 
 import argparse
-import json
 import os
 import pathlib
 import sys
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import repeats
 from tfface import metrics
 from tfface.conventions import ACTION_UNITS, MAX_INTENSITY
 from tfface.errors import InputError
@@ -233,25 +233,6 @@ def auc(positive, negative):
 # -- the whole comparison ----------------------------------------------------------------------------------------------
 
 
-def result_path(output, name, seed):
-    return output / "results" / f"{name}-{seed}.json"
-
-
-def finished(output, settings, seeds):
-    """Returns ``{(kind, seed): scores}`` of what an earlier run of the same settings left in `output`."""
-    found = {}
-    for name in KINDS:
-        for seed in range(seeds):
-            path = result_path(output, name, seed)
-            if not path.exists():
-                continue
-            result = json.loads(path.read_text())
-            if result["settings"] != settings:
-                raise InputError(f"{path}: made with {result['settings']}, not {settings}; choose another -o")
-            found[name, seed] = result
-    return found
-
-
 def compare(output, count, test_count, steps, seeds, photos=None, workers=None, progress=True):
     """Trains and scores what is not there yet.
 
@@ -267,77 +248,66 @@ def compare(output, count, test_count, steps, seeds, photos=None, workers=None, 
     """
     from tqdm import tqdm
 
-    from tfface import images
-
     output = pathlib.Path(output)
     settings = {"count": count, "test_count": test_count, "steps": steps, "photos": photos is not None}
-    results = finished(output, settings, seeds)
-    if len(results) == len(KINDS) * seeds:
+    kept = repeats.Results(output / "results", settings)
+    results = {(name, seed): kept.get(name, seed) for seed in range(seeds) for name in KINDS}
+    missing = sum(result is None for result in results.values())
+    if not missing:
         return results
     test = rendered(
         output / "test", test_count, TEST_SEED, workers, people="evaluation", images_per_person=2, poses="wide",
         occlusion=0.3, progress=progress,
     )  # fmt: skip
     faces, smiling = london(photos, output / "london") if photos else (None, None)
-    missing = (len(KINDS) * seeds - len(results)) * steps
-    with tqdm(total=missing, unit="step", desc="Training", disable=not progress) as bar:
-        for name, kind in KINDS.items():
-            left = [seed for seed in range(seeds) if (name, seed) not in results]
-            if not left:
+    shown = {kind[1:3]: None for kind in KINDS.values()}  # poses and occlusion: kinds may share their pictures
+    for poses, occlusion in shown:
+        folder = output / "train" / f"{poses}-{occlusion:g}"
+        shown[poses, occlusion] = rendered(
+            folder, count, DATA_SEED, workers, progress=progress, poses=poses, occlusion=occlusion
+        )
+    with tqdm(total=missing * steps, unit="step", desc="Training", disable=not progress) as bar:
+        for (name, seed), result in results.items():
+            if result is not None:
                 continue
-            shown = dict(poses=kind.poses, occlusion=kind.occlusion)
-            folder = output / "train" / f"{kind.poses}-{kind.occlusion:g}"
-            train = rendered(folder, count, DATA_SEED, workers, progress=progress, **shown)
-            for seed in left:
-                labels = given_labels(kind, train.action_units, train.people, seed)
-                bar.set_postfix_str(f"{kind.title}, seed {seed}")
-                read = trained(train.images, labels, steps, seed, bar.update)
-                result = {"settings": settings, **scores(read(test.images), test)}
-                if faces is not None:
-                    smile = read(faces)[:, ACTION_UNITS.index("AU12")]
-                    result["london"] = auc(smile[smiling], smile[~smiling])
-                with images.atomic(result_path(output, name, seed)) as stream:
-                    stream.write(json.dumps(result, indent=1).encode() + b"\n")
-                results[name, seed] = result
+            kind = KINDS[name]
+            bar.set_postfix_str(f"{kind.title}, seed {seed}")
+            train = shown[kind.poses, kind.occlusion]
+            labels = given_labels(kind, train.action_units, train.people, seed)
+            read = trained(train.images, labels, steps, seed, bar.update)
+            result = scores(read(test.images), test)
+            if faces is not None:
+                smile = read(faces)[:, ACTION_UNITS.index("AU12")]
+                result["london"] = auc(smile[smiling], smile[~smiling])
+            kept.put(name, seed, result)
+            results[name, seed] = result
     return results
 
 
-def interval(values):
-    """Returns "mean ± half width" of the 95 % interval of Student's t over seeds, or the one value."""
-    from scipy.stats import t
-
-    mean, count = np.mean(values), len(values)
-    if count < 2:
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ± {t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count):.3f}"
-
-
 def tables(results, seeds):
-    """Returns the comparison as two Markdown tables."""
+    """Returns the comparison as two Markdown tables: means over seeds with intervals, differences seed by seed."""
     first, *_ = results.values()
-    photos = "london" in first
 
-    def values(name, read):
-        return np.array([read(results[name, seed]) for seed in range(seeds)])
+    def values(name, *keys):
+        found = [results[name, seed] for seed in range(seeds)]
+        for key in keys:
+            found = [result[key] for result in found]
+        return np.array(found)
 
-    def row(*cells):
-        return f"| {' | '.join(cells)} |"
+    def table(columns):
+        rows = [(kind.title, *(repeats.interval(column(name)) for column in columns.values())) for name, kind in kinds]
+        return repeats.markdown(("training set", *columns), rows)
 
-    def table(columns, read_all):
-        lines = [row("training set", *columns), row(*["---"] * (len(columns) + 1))]
-        return lines + [row(kind.title, *read_all(name)) for name, kind in KINDS.items()]
-
-    def whole(name):
-        icc, mae = (values(name, lambda result: result[key]) for key in ("icc", "mae"))
-        more = icc - values("full", lambda result: result["icc"])
-        cells = [interval(icc), "" if name == "full" else interval(more), interval(mae)]
-        return cells + ([interval(values(name, lambda result: result["london"]))] if photos else [])
-
-    def by_part(name):
-        return [interval(values(name, lambda result: result["parts"][part])) for part in first["parts"]]
-
-    columns = ["mean ICC", "difference to full", "MAE, 0–5"] + ["AUC of AU12, london"] * photos
-    return "\n".join([*table(columns, whole), "", *table([f"ICC, {part}" for part in first["parts"]], by_part)]) + "\n"
+    kinds = KINDS.items()
+    whole = {
+        "mean ICC": lambda name: values(name, "icc"),
+        "difference to full": lambda name: values(name, "icc") - values("full", "icc"),
+        "MAE, 0–5": lambda name: values(name, "mae"),
+    }
+    if "london" in first:
+        whole["AUC of AU12, london"] = lambda name: values(name, "london")
+    by_part = {f"ICC, {part}": lambda name, part=part: values(name, "parts", part) for part in first["parts"]}
+    return f"{table(whole)}\n{table(by_part)}"
 
 
 def main(arguments=None):
