@@ -70,3 +70,25 @@ class Task:
     def answer(self, scene, wanted):
         """Returns the `synthetic.scene.Scene` whose rendering is the true answer to a request on `scene`."""
         raise NotImplementedError
+
+    # -- what scores need beside; none of it has to be said ------------------------------------------------------------
+
+    def asked(self, labels, wanted):
+        """Returns the labels that an edit of a photo should show, where they are known; by default nothing changes."""
+        return labels
+
+    def region(self, wanted, landmarks, size):
+        """Returns the (size, size) bool mask of where a request may show on a face, or None if that is not known."""
+        return None
+
+    def scores(self, evaluation):
+        """Returns what this kind of edit adds to metrics.json, nested as that is, so that it can add to each part.
+
+        Args:
+            evaluation: `tfface.evaluation.Evaluation`: model, data set, people and judged `scoring.Case`s.
+        """
+        return {}
+
+    def sections(self, evaluation, scores):
+        """Returns ``[(heading, HTML), ...]`` that the report shows beside; `tfface.page` has the pieces."""
+        return []
