@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before any test imports TensorFlow. Two threads: the networks are tiny, and more would only wait for each other.
@@ -16,6 +17,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # that; tests that interrupt a command could not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("tfface", deadline=None)
+hypothesis.settings.load_profile("tfface")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The attributes that a picture is drawn from: what a person has by default, and the rules between them.
+"""The attributes that a picture is drawn from: what a person has by default, kept to the rules of `attribute_rules`.
 
 * At most one hair colour; none of the four named means red or auburn.
 * ``Bald`` excludes ``Bangs`` and every hair colour.
@@ -9,6 +9,7 @@
 beard) puts the person's own next answer there, so that every edit has exactly one true picture.
 """
 
+from tfface import attribute_rules
 from tfface.errors import InputError
 from tfface.synthetic.genes import gene_rng, hair_color_order
 from tfface.synthetic.scene import ATTRIBUTES
@@ -69,16 +70,12 @@ def complete(identity, attributes):
             raise InputError(f"attribute {name!r} cannot be rendered, expected one of {' '.join(ATTRIBUTES)}")
         if value not in (0, 1):
             raise InputError(f"attribute {name} is {value!r}, expected 0 or 1")
-    if broken := _broken_rule({**dict.fromkeys(ATTRIBUTES, 0), **given}):
+    if broken := attribute_rules.conflict(given):
         shown = ", ".join(f"{name}={value}" for name, value in sorted(given.items()) if value)
         raise InputError(f"attributes {shown}: {broken}; change one of them")
     if len(given) == len(ATTRIBUTES):
         return tuple(sorted(given.items()))
-    values = dict(default_attributes(identity))
-    # What is denied first: it may bring in an answer of the person's own, which what is asked for then replaces.
-    for name, value in sorted(given.items(), key=lambda item: (item[1], item[0])):
-        values = _edited(identity, values, name, value, frozenset(given))
-    return tuple(sorted(values.items()))
+    return _edited(identity, dict(default_attributes(identity)), given)
 
 
 def edit(identity, attributes, name, value):
@@ -87,42 +84,10 @@ def edit(identity, attributes, name, value):
         raise InputError(f"attribute {name!r} cannot be rendered, expected one of {' '.join(ATTRIBUTES)}")
     if value not in (0, 1):
         raise InputError(f"attribute {name} is {value!r}, expected 0 or 1")
-    values = dict(complete(identity, attributes))
-    return tuple(sorted(_edited(identity, values, name, value, frozenset()).items()))
+    return _edited(identity, dict(complete(identity, attributes)), {name: value})
 
 
-def _edited(identity, values, name, value, kept):
-    """One edit of a complete dict; hair colours in `kept` are not chosen in another's place."""
-    if values[name] == value:
-        return values
-    values = {**values, name: value}
-    if name in HAIR_ATTRIBUTES and value:
-        values.update({other: 0 for other in HAIR_ATTRIBUTES if other != name}, Bald=0)
-    elif name in HAIR_ATTRIBUTES or (name == "Bald" and not value):
-        values.update(_next_hair_color(identity, kept | {name}))
-    elif name == "Bald":
-        values.update({other: 0 for other in HAIR_ATTRIBUTES}, Bangs=0)
-    elif name == "Bangs" and values["Bald"]:
-        values.update(_next_hair_color(identity, kept), Bald=0)
-    elif name in ("Mustache", "Goatee"):
-        values["No_Beard"] = int(not (values["Mustache"] or values["Goatee"]))
-    elif name == "No_Beard" and value:
-        values.update(Mustache=0, Goatee=0)
-    return values
-
-
-def _next_hair_color(identity, excluded):
-    colors = {color: name for name, color in HAIR_ATTRIBUTES.items()}
-    color = next(c for c in hair_color_order(identity) if colors.get(c) not in excluded)
-    return {name: int(name == colors.get(color)) for name in HAIR_ATTRIBUTES}
-
-
-def _broken_rule(values):
-    colors = [name for name in HAIR_ATTRIBUTES if values[name]]
-    if len(colors) > 1:
-        return f"hair has one colour, not {' and '.join(colors)}"
-    if values["Bald"] and (colors or values["Bangs"]):
-        return f"Bald excludes {(colors or ['Bangs'])[0]}"
-    if values["No_Beard"] and (values["Mustache"] or values["Goatee"]):
-        return "a Mustache or Goatee is a beard, so No_Beard must be 0"
-    return ""
+def _edited(identity, values, wanted):
+    names = {color: name for name, color in HAIR_ATTRIBUTES.items()}
+    order = [names.get(color) for color in hair_color_order(identity)]
+    return tuple(sorted(attribute_rules.edited(values, wanted, order).items()))
