@@ -7,6 +7,7 @@ results come in the order of the tasks whatever the number of processes.
 """
 
 import collections
+import importlib
 import os
 import pathlib
 import pickle
@@ -22,8 +23,8 @@ _AHEAD = 2  # tasks that wait in a process's pipe, so that it never idles while 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def ordered_map(tasks, workers):
-    """Yields ``labelled.render_range(*task)`` for each task, in order, from `workers` processes.
+def ordered_map(tasks, workers, module="tfface.synthetic.labelled"):
+    """Yields ``module.render_range(*task)`` for each task, in order, from `workers` processes.
 
     Raises:
         InputError: as a task raised it.
@@ -32,7 +33,7 @@ def ordered_map(tasks, workers):
     root = str(pathlib.Path(tfface.__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, **dict.fromkeys(_ONE_THREAD, "1")}
-    command = [sys.executable, "-m", "tfface.synthetic.worker"]
+    command = [sys.executable, "-m", "tfface.synthetic.worker", module]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     processes = []
     try:
@@ -75,8 +76,7 @@ def main():
     sys.stdout = sys.stderr  # a stray print must not end up between the answers
     import cv2
 
-    from tfface.synthetic import labelled
-
+    render_range = importlib.import_module(sys.argv[1]).render_range
     cv2.setNumThreads(1)
     while True:
         try:
@@ -84,7 +84,7 @@ def main():
         except EOFError:
             return
         try:
-            answer = ("done", labelled.render_range(*task))
+            answer = ("done", render_range(*task))
         except InputError as error:
             answer = ("input error", str(error))
         except Exception:
