@@ -7,19 +7,27 @@ import time
 
 import pytest
 
-from tfface import checkpoints, cli
+from tfface import checkpoints, cli, config, models, tasks
 
 
-def test_help_does_not_import_tensorflow():
+def all_tasks():
+    return [tasks.get(name) for name in tasks.names()]
+
+
+@pytest.mark.parametrize(
+    "command, shown",
+    [("train", ["--checkpoint-every", "(default: 3)", *models.names()]), ("edit", [t.flag for t in all_tasks()])],
+)
+def test_help_does_not_import_tensorflow(command, shown):
     code = (
         "import sys, tfface.cli\n"
-        "try: tfface.cli.main(['train', '--help'])\n"
+        f"try: tfface.cli.main(['{command}', '--help'])\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-    assert "--checkpoint-every" in answer.stdout and "(default: 3)" in answer.stdout
+    assert all(text in answer.stdout for text in shown)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +50,10 @@ def test_help_does_not_import_tensorflow():
         (["evaluate", "nowhere"], "no such run directory"),
         (["evaluate", "nowhere", "--limit", "0"], "--limit 0"),
         (["export", "nowhere"], "no such run directory"),
+        (["train", "ganimation", "--init", "nowhere"], "no such run directory"),
+        (["train", "ganimation", "--init", "a", "--resume", "--output", "b"], "--init: is for a new run"),
+        (["edit", "--run", "nowhere", "--example", "-o", "a.png", "--au", "AU12=1"], "no such run directory"),
+        (["edit", "--run", "nowhere", "--example", "-o", "a.png", "--face", "1"], "nothing to edit: say what, with"),
         (["info", "gan"], "ganimation"),
         (["trian"], "train"),
         ([], "COMMAND"),
@@ -58,6 +70,17 @@ def test_bad_input_is_one_line_and_exit_code_2(command, message, tmp_path, monke
     assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
     assert message in captured.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_info_lists_every_setting_of_a_model(name, capsys):
+    assert cli.main(["info", name]) == 0
+    out = capsys.readouterr().out
+    settings = models.get(name).Config
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert set(lines) == {"presets"} | set(config.field_types(settings)) - {"preset"}
+    assert all(preset in lines["presets"] for preset in settings.PRESETS)
+    assert all("(default " in line for key, line in lines.items() if key != "presets")
 
 
 def test_info_lists_a_models_settings_with_presets(capsys):
@@ -104,10 +127,10 @@ def test_stopped_resumed_scored_and_exported(train_command, tmp_path, capsys):
     assert f"after step {step} of 8" in out
     for path in ("samples/step-000008.png", "report.html", "export/ganimation/1"):
         assert str(run / path) in out and (run / path).exists()
-    assert f"python -m tfface edit photo.jpg --run {run}" in out
+    assert f"python -m tfface edit photo.jpg --run {run} --au AU12=0.8 -o edited.jpg" in out
 
     assert cli.main(["evaluate", str(run), "--limit", "1", "--output", str(tmp_path / "scores")]) == 0
-    assert "edit: PSNR" in capsys.readouterr().out
+    assert "PSNR  " in capsys.readouterr().out
     assert (tmp_path / "scores" / "report.html").exists()
     assert cli.main(["export", str(run)]) == 0
     assert str(run / "export" / "ganimation" / "2") in capsys.readouterr().out

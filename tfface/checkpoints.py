@@ -63,20 +63,26 @@ def save(model, directory, keep):
 def restore(model, directory):
     """Loads the newest undamaged checkpoint of a directory into the model and returns its step.
 
-    Damaged files are passed over with a warning.
-
     Raises:
         InputError: no checkpoint is left, or the newest belongs to a model of other shapes.
     """
+    load(model, newest(directory))
+    return int(model.step.numpy())
+
+
+def newest(directory):
+    """Returns the path of the newest undamaged checkpoint of a directory.
+
+    Damaged files are passed over with a warning.
+
+    Raises:
+        InputError: no checkpoint is left.
+    """
     checkpoints = found(directory)
     for _, path in reversed(checkpoints):
-        if _digest(path) != NAME.fullmatch(path.name)[2]:
-            warnings.warn(
-                f"{path} is damaged (its content does not match its name); using the one before it", stacklevel=2
-            )
-            continue
-        load(model, path)
-        return int(model.step.numpy())
+        if _digest(path) == NAME.fullmatch(path.name)[2]:
+            return path
+        warnings.warn(f"{path} is damaged (its content does not match its name); using the one before it", stacklevel=3)
     what = f"all {len(checkpoints)} checkpoints are damaged" if checkpoints else "holds no checkpoint"
     raise InputError(f"{directory}: {what}; train again into a new --output")
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 import warnings
 
-from tfface import __version__, config, edit_command
+from tfface import __version__, config, edit_command, models, tasks
 from tfface.errors import InputError
 
 PROGRAM = "python -m tfface"
@@ -71,14 +71,17 @@ def build_parser():
         return sub
 
     sub = command("train", train, "train a model; without --data on synthetic heads rendered first")
-    sub.add_argument("model", metavar="MODEL", help="ganimation")
-    sub.add_argument("--preset", default=None, help="smoke (minutes), laptop (the default) or paper")
+    sub.add_argument("model", metavar="MODEL", help=f"one of {', '.join(models.names())}")
+    sub.add_argument(
+        "--preset", default=None, help=f"smoke (minutes), laptop (the default), paper, ... ({PROGRAM} info MODEL)"
+    )
     sub.add_argument("--data", metavar="DIR", help="data set made by a data_tools command")
     sub.add_argument("--output", metavar="RUN", help="run directory (default: runs/MODEL-DATE-TIME)")
     sub.add_argument("--name", help="appended to the name of the default run directory")
     sub.add_argument(
         "--resume", action="store_true", help="go on with --output RUN, or with the newest run of the model"
     )
+    sub.add_argument("--init", metavar="RUN", help="start with the networks of this run, to train on with other data")
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help=f"a setting of the model ({PROGRAM} info MODEL)"
     )
@@ -88,7 +91,7 @@ def build_parser():
     sub.add_argument("run", metavar="RUN")
     sub.add_argument("--data", metavar="DIR", help="another data set than the run's")
     sub.add_argument("--output", metavar="DIR", help="where metrics.json and report.html go (default: the run)")
-    sub.add_argument("--limit", type=int, metavar="N", help="most people to use (default: 64)")
+    sub.add_argument("--limit", type=int, metavar="N", help="how many people (default: 200, fewer for small data)")
 
     sub = command("edit", edit_command.run_edit, "edit the faces of photographs with a trained run")
     edit_command.add_arguments(sub)
@@ -104,16 +107,18 @@ def build_parser():
 
 def train(arguments):
     """Trains, scores and exports, and says where everything is."""
-    from tfface import checkpoints, models, training
+    from tfface import checkpoints, training
 
     overrides = config.parse_assignments(arguments.set, models.get(arguments.model).Config)
     run_values = config.flag_values(arguments, config.RunSettings)
     where = {"data": arguments.data, "output": arguments.output}
     if arguments.resume:
+        if arguments.init:
+            raise InputError("--init: is for a new run; a resumed one has its weights already, leave it out")
         run = training.resumed_run(arguments.model, arguments.preset, overrides, run_values, **where)
     else:
-        preset = arguments.preset or "laptop"
-        run = training.new_run(arguments.model, preset, overrides, run_values, label=arguments.name, **where)
+        where |= {"label": arguments.name, "init": arguments.init}
+        run = training.new_run(arguments.model, arguments.preset, overrides, run_values, **where)
     print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
     try:
         training.train(run)
@@ -132,39 +137,37 @@ def train(arguments):
 
 def finish(run):
     """Scores and exports a finished run and prints what there is and what comes next."""
-    from tfface import evaluation
+    from tfface import evaluation, scoring
     from tfface.export import export_run
 
+    model = models.get(run.model)
     try:
         scores = evaluation.evaluate(run.path)
     except InputError as error:  # a small data set may hold nobody out; the run is finished all the same
         scores = None
         print(f"Not scored: {error}", file=sys.stderr)
-    exported = export_run(run.path, export_directory(run))
     grids = sorted((run.path / "samples").glob("*.png"))
     print(f"\nSamples     {grids[-1] if grids else 'none'}")
     print(f"Report      {run.path / 'report.html' if scores else 'none'}")
-    print(f"SavedModel  {exported.directory}")
-    if scores and scores["edit"]:
-        edit_, copy = scores["edit"], scores["copy"]
-        print(f"PSNR        {edit_['psnr']:.2f} dB to the true pictures; of the unedited ones {copy['psnr']:.2f} dB")
-        print(f"SSIM        {edit_['ssim']:.4f}; of the unedited ones {copy['ssim']:.4f}")
-    print(f"Next        {PROGRAM} edit photo.jpg --run {shlex.quote(str(run.path))} --au AU12=0.8 -o smile.jpg")
+    if hasattr(model, "editor"):
+        print(f"SavedModel  {export_run(run.path, export_directory(run)).directory}")
+    for line in scoring.summary(scores) if scores else ():
+        print(line)
+    if model.task:
+        task = tasks.get(model.task)
+        asked = f"{task.flag} {task.example}".strip()
+        print(f"Next        {PROGRAM} edit photo.jpg --run {shlex.quote(str(run.path))} {asked} -o edited.jpg")
 
 
 def evaluate(arguments):
     """Scores a run."""
-    from tfface import evaluation
+    from tfface import evaluation, scoring
 
-    limit = evaluation.PEOPLE if arguments.limit is None else arguments.limit
-    if limit < 1:
-        raise InputError(f"--limit {limit}: expected 1 or more people")
-    scores = evaluation.evaluate(arguments.run, data=arguments.data, output=arguments.output, limit=limit)
-    for kind in ("edit", "copy"):
-        values = scores[kind]
-        print(
-            f"{kind}: PSNR {values['psnr']:.2f} dB, SSIM {values['ssim']:.4f}" if values else f"{kind}: no true picture"
-        )
+    if arguments.limit is not None and arguments.limit < 1:
+        raise InputError(f"--limit {arguments.limit}: expected 1 or more people")
+    scores = evaluation.evaluate(arguments.run, data=arguments.data, output=arguments.output, limit=arguments.limit)
+    for line in scoring.summary(scores):
+        print(line)
     return 0
 
 
@@ -186,7 +189,6 @@ def export_directory(run):
 
 def info(arguments):
     """Prints versions, devices and folders, or a model's settings."""
-    from tfface import models
     from tfface.info import report
 
     if arguments.model:
@@ -199,12 +201,19 @@ def info(arguments):
 
 
 def print_settings(cls):
-    """Prints every setting of a model: type, help, default and what the presets say."""
+    """Prints a model's presets and every setting: type, help, default and what the presets say."""
     kinds = config.field_types(cls)
+    print(f"{'presets':<22} {', '.join(cls.PRESETS)}")
     for field in dataclasses.fields(cls):
         if field.name == "preset":
             continue
-        presets = [f"{name} {values[field.name]}" for name, values in cls.PRESETS.items() if field.name in values]
-        default = f"{field.default:.4g}" if isinstance(field.default, float) else field.default
-        said = ", ".join([f"default {default}", *presets])
+        presets = {name: values[field.name] for name, values in cls.PRESETS.items() if field.name in values}
+        said = ", ".join(f"{name} {_value(value)}" for name, value in {"default": field.default, **presets}.items())
         print(f"{field.name:<22} {config.type_name(kinds[field.name]):<6} {field.metadata.get('help', '')} ({said})")
+
+
+def _value(value):
+    """A setting's value the way ``--set`` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_value, value)) or "empty"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

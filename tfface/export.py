@@ -8,10 +8,12 @@
 
 Two signatures, both for any batch size B, S being the model's image size:
 
-* ``serving_default``: ``image`` float32 (B, S, S, 3) in [-1, 1] and the condition (``action_units`` float32 (B, 17) in
-  [0, 1]) -> ``image``, ``color``, ``attention``.
-* ``edit_bytes``: ``image_bytes`` (B,) JPEG or PNG files of square face crops and the condition -> ``image_bytes`` (B,)
+* ``serving_default``: ``image`` float32 (B, S, S, 3) in [-1, 1] and the model's conditions, if it has any (such as
+  ``action_units`` float32 (B, 17) in [0, 1]) -> ``image`` and what else the model gives (such as ``attention``).
+* ``edit_bytes``: ``image_bytes`` (B,) JPEG or PNG files of square face crops and the conditions -> ``image_bytes`` (B,)
   PNG files. The names end in ``_bytes``, so TensorFlow Serving's REST interface takes and gives them as base64.
+
+The model card has each condition's shape, range and labels, and the margin of the crops (`tfface.alignment`).
 """
 
 import dataclasses
@@ -25,12 +27,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfface import __version__, config, conventions, training
+from tfface import __version__, config, conventions, models, training
 from tfface.data.records import read_info
 from tfface.errors import InputError
 from tfface.warmup import prediction_log
 
-LABELS = {"action_units": conventions.ACTION_UNITS}
+# The label vectors of records as conditions; a model adds its own with `FaceModel.conditions`.
+CONDITIONS = {
+    "action_units": {"labels": list(conventions.ACTION_UNITS), "range": [0, 1]},
+    "attributes": {"labels": list(conventions.ATTRIBUTES), "range": [0, 1]},
+    "pose": {"labels": ["yaw", "pitch", "roll"], "range": [-90, 90], "unit": "degrees"},
+    "light": {"labels": ["azimuth", "elevation"], "range": [-90, 90], "unit": "degrees"},
+}
 TOLERANCE = 1e-5  # of the reloaded model against the one in memory, in [-1, 1]; float32 differs by some 1e-6
 
 
@@ -47,9 +55,11 @@ def export_run(run, output, *, version=None):
     """Exports the newest checkpoint of a run directory; see `export_model` for the other arguments and the result.
 
     Raises:
-        InputError: `run` is not a run with a checkpoint, or the version exists.
+        InputError: `run` is not a run with a checkpoint, its model edits nothing, or the version exists.
     """
     opened = training.open_run(run)
+    if not hasattr(models.get(opened.model), "editor"):
+        raise InputError(f"{run}: is a run of {opened.model}, which edits no pictures, so there is nothing to export")
     card = {
         "model": opened.model,
         "preset": opened.settings.preset,
@@ -77,7 +87,7 @@ def _metrics_card(run):
     if not path.exists():
         return "not evaluated"
     scores = config.read_json(path)
-    return {key: scores[key] for key in ("people", "edit", "copy")}
+    return {key: scores[key] for key in ("people", "edit", "copy") if key in scores}
 
 
 def export_model(model, output, *, version=None, card=None):
@@ -85,7 +95,7 @@ def export_model(model, output, *, version=None, card=None):
 
     Args:
         model: a `tfface.models` model: its `editor()` is a functional Keras model from a dict of named inputs
-            (``image`` and one condition or more) to a dict of named outputs (``image`` among them).
+            (``image`` and the conditions) to a dict of named outputs (``image`` among them).
         output: folder of all versions of this model; made when missing.
         version: positive integer; None takes the number after the highest one there.
         card: dict of what else `model_card.json` should say (JSON values).
@@ -108,15 +118,17 @@ def export_model(model, output, *, version=None, card=None):
         raise InputError(f"{target}: exists; leave the version out for the next free number, or delete that folder")
     output.mkdir(parents=True, exist_ok=True)
     network = model.editor()
+    inputs = _input_card(model, network)
     # In the same folder, so that the rename is atomic: TensorFlow Serving, which looks for numbers, never sees a part.
     partial = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
     try:
         signatures, module = _signatures(network)
         tf.saved_model.save(module, str(partial), signatures=signatures)
-        samples = _sample_inputs(network)
+        samples = _sample_inputs(network, inputs)
         max_error = _compare(partial, network, samples)
         _write_warmup(partial, output.resolve().name, samples)
-        contents = {**(card or {}), "step": int(model.step), **_card(network)}
+        contents = {**(card or {}), "step": int(model.step), "crop_margin": model.synthetic.get("margin", 1.0)}
+        contents |= _card(network, inputs)
         (partial / "model_card.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp's 0700 would keep a container's user out
         os.rename(partial, target)
@@ -181,13 +193,29 @@ def decode_crop(data, size):
     return tf.clip_by_value(image, 0.0, 255.0) / 127.5 - 1.0
 
 
-def _sample_inputs(network, batch=2):
-    """Returns random float32 inputs within their ranges, the same every time."""
+def _input_card(model, network):
+    """Returns what the model card says of each input of the network: shape, range and labels, in their order."""
+    size = network.input["image"].shape[1]
+    card = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
+    known = {**CONDITIONS, "landmarks": {"labels": [], "range": [0, size], "unit": "pixels"}, **model.conditions()}
+    for name, spec in _condition_specs(network).items():
+        shape = list(spec.shape[1:])
+        # The label vector of a record may stand there twice: as the face has it, and as it is asked for.
+        said = known.get(name) or known.get(name.removeprefix("source_").removeprefix("target_"))
+        if said is None or (said["labels"] and shape != [len(said["labels"])]):
+            raise ValueError(f"{type(model).__name__}.conditions() must describe the input {name!r} of shape {shape}")
+        card[name] = {"shape": shape, **said}
+    return card
+
+
+def _sample_inputs(network, card, batch=2):
+    """Returns random inputs within their ranges, the same every time."""
     rng = np.random.default_rng(0)
     samples = {}
     for name, tensor in network.input.items():
-        values = rng.random((batch, *tensor.shape[1:]), dtype=np.float32)
-        samples[name] = values * 2 - 1 if name == "image" else values
+        low, high = card[name]["range"]
+        values = low + (high - low) * rng.random((batch, *tensor.shape[1:]), dtype=np.float32)
+        samples[name] = values.astype(tensor.dtype)
     return samples
 
 
@@ -217,11 +245,7 @@ def _write_warmup(directory, name, samples):
             writer.write(prediction_log(name, signature, inputs))
 
 
-def _card(network):
-    size = network.input["image"].shape[1]
-    inputs = {"image": {"shape": [size, size, 3], "range": [-1, 1], "colour": "RGB"}}
-    for name, spec in _condition_specs(network).items():
-        inputs[name] = {"shape": list(spec.shape[1:]), "range": [0, 1], "labels": list(LABELS.get(name, ()))}
+def _card(network, inputs):
     return {
         "tfface": __version__,
         "tensorflow": tf.__version__,

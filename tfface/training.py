@@ -34,6 +34,7 @@ class Run:
     settings: object  # of the model: its Config
     run: config.RunSettings
     data: Path
+    init: dict | None = None  # where its first weights come from, see `finetuning.origin`
 
     def save(self):
         """Writes config.json."""
@@ -51,6 +52,7 @@ class Run:
             "settings": config.to_json(self.settings),
             "run": config.to_json(self.run),
             "data": {"directory": str(self.data), "digest": data_digest(self.data)},
+            "init": self.init,
             "versions": {
                 "tfface": tfface.__version__,
                 "tensorflow": tf.__version__,
@@ -73,7 +75,7 @@ def open_run(path):
     try:
         settings = config.build(models.get(saved["model"]).Config, saved["settings"])
         run = config.build(config.RunSettings, saved["run"])
-        return Run(path, saved["model"], settings, run, Path(saved["data"]["directory"]))
+        return Run(path, saved["model"], settings, run, Path(saved["data"]["directory"]), saved.get("init"))
     except KeyError as error:
         raise InputError(f"{path / 'config.json'}: lacks {error}") from None
 
@@ -109,23 +111,25 @@ def build_model(run, jit):
     return model
 
 
-def new_run(name, preset, overrides, run_values, *, data=None, output=None, label=None, say=tqdm.write):
+def new_run(name, preset, overrides, run_values, *, data=None, output=None, label=None, init=None, say=tqdm.write):
     """Makes the run directory (and, without `data`, the synthetic data set) of a new run.
 
     Args:
         name: model name.
-        preset: preset name.
+        preset: preset name, or None for that of `init` or, without one, laptop.
         overrides: values of the model's settings over the preset.
         run_values: values of `RunSettings`.
         data: data set directory, or None to render one.
         output: run directory, or None for ``runs/MODEL-DATE-TIME[-label]``.
         label: what to append to the directory's name.
+        init: directory of a run whose networks this one starts with.
         say: gets the messages.
     """
-    from tfface import models
+    from tfface import finetuning, models
     from tfface.data.index import RecordIndex
 
     model_class = models.get(name)
+    preset = preset or (open_run(init).settings.preset if init else "laptop")
     settings = config.from_preset(model_class.Config, preset, overrides)
     run_settings = resolve(config.build(config.RunSettings, run_values))
     if output is None:
@@ -136,12 +140,13 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
         raise InputError(
             f"{output}: is not empty; resume it with --resume --output {output}, or choose another --output"
         )
+    init = finetuning.origin(init, name, settings) if init else None
     if data is None:
         data = render_data(settings, model_class.synthetic, run_settings.seed, output.parent, say)
     dataset = open_data(data)
     if not settings.steps:
         settings = settings.with_examples(len(RecordIndex(dataset, "train", model_class.batch_keys)))
-    run = Run(output, name, settings, run_settings, Path(data).resolve())
+    run = Run(output, name, settings, run_settings, Path(data).resolve(), init)
     output.mkdir(parents=True, exist_ok=True)
     run.save()
     return run
@@ -309,13 +314,21 @@ def cadences(settings, total):
 
 
 def go_back_to_checkpoint(model, run, say):
-    """Restores the newest checkpoint, if there is one, cuts the logs back to it, and returns its step."""
+    """Restores the newest checkpoint, if there is one, cuts the logs back to it, and returns its step.
+
+    Without one the model stays as it was built, or gets the networks of the run it is to start from.
+    """
+    from tfface import finetuning
     from tfface.callbacks import truncate_metrics
 
     directory, step = run.path / "checkpoints", 0
     if checkpoints.found(directory):
         step = checkpoints.restore(model, directory)
         say(f"Resuming {run.path} after step {step} of {model.total_steps}")
+    elif run.init:
+        finetuning.inherit(model, run.init)
+        checkpoints.save(model, directory, run.run.keep_checkpoints)
+        say(f"Starting with the networks of {run.init['run']} after its step {run.init['step']}")
     checkpoints.discard_after(directory, step)
     truncate_metrics(run.path / "metrics.jsonl", step)
     return step

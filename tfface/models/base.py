@@ -108,6 +108,13 @@ class FaceModel(keras.Model):
             "answers": self.learns_from_answers,
         }
 
+    def conditions(self):
+        """Returns what exports say of inputs of ``editor()``: ``{name: {"labels": [...], "range": [low, high]}}``.
+
+        Only of those that are no label vectors of records (`export.CONDITIONS`), or hold a part of one.
+        """
+        return {}
+
     # -- compile -------------------------------------------------------------------------------------------------
 
     def build_optimizers(self):

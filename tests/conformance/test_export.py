@@ -1,0 +1,22 @@
+"""Every model that edits can be exported, and its card describes all it takes."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfface import export, models
+
+sys.path.insert(0, str(Path(__file__).parent))
+import small  # noqa: E402
+
+
+@pytest.mark.parametrize("name", [name for name in models.names() if hasattr(models.get(name), "editor")])
+def test_exports_compute_the_same_and_say_what_they_take(name, tmp_path):
+    model = small.build(name)
+    exported = export.export_model(model, tmp_path / name)  # compares the two
+    card = json.loads((exported.directory / "model_card.json").read_text())
+    assert list(card["inputs"]) == list(model.editor().input)
+    assert all(len(said["range"]) == 2 for said in card["inputs"].values())
+    assert card["crop_margin"] == model.synthetic.get("margin", 1.0)
