@@ -18,6 +18,7 @@ CHIP = 150
 PADDING = 0.25
 SAME_PERSON = 0.6  # distance below which dlib's author calls two faces the same person
 _MEAN_COLOR = (122.782, 117.001, 104.298)
+EARLY_MAPS = ("conv32_down", "conv32_1", "conv32_2")  # in the order of the network
 
 # Average places of eye corners and nose base in the unit square of dlib's face chips, and their iBUG-68 numbers:
 # outer and inner corner of the eye at image left, inner and outer of the other, nose base.
@@ -53,13 +54,26 @@ def chip(image, landmarks):
 def embed(chips):
     """Returns the (N, 128) float32 descriptors of (N, 150, 150, 3) RGB chips in 0..255; differentiable."""
     weights = _weights()
-    x = (tf.cast(chips, tf.float32) - tf.constant(_MEAN_COLOR, tf.float32)) / 256.0
-    x = tf.nn.relu(_convolve(x, weights["conv32_down"], 2, "VALID"))
-    x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+    x = tf.nn.max_pool2d(_stem(chips), 3, 2, "VALID")
     for name in ("conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
                  "conv128_1", "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"):  # fmt: skip
         x = _residual(x, weights[name + "/1"], weights[name + "/2"], "down" in name)
     return tf.reduce_mean(x, [1, 2]) @ weights["fc"]
+
+
+def early_maps(pictures):
+    """Returns the maps of `EARLY_MAPS`, half and a quarter of the size, of (N, S, S, 3) RGB in 0..255 of any S."""
+    maps = [_stem(pictures)]
+    x = tf.nn.max_pool2d(maps[0], 3, 2, "VALID")
+    for name in EARLY_MAPS[1:]:
+        x = _residual(x, _weights()[name + "/1"], _weights()[name + "/2"], False)
+        maps.append(x)
+    return maps
+
+
+def _stem(pictures):
+    x = (tf.cast(pictures, tf.float32) - tf.constant(_MEAN_COLOR, tf.float32)) / 256.0
+    return tf.nn.relu(_convolve(x, _weights()["conv32_down"], 2, "VALID"))
 
 
 def describe(pictures, landmarks, batch_size=32):

@@ -64,6 +64,7 @@ class Spread:
 POSES = {
     "portrait": {"yaw": Spread(-45, 45, 0, 20), "pitch": Spread(-30, 30, 0, 8), "roll": Spread(-20, 20, 0, 4)},
     "wide": {"yaw": Spread(-90, 90), "pitch": Spread(-30, 30), "roll": Spread(-20, 20)},
+    "turning": {"yaw": Spread(-50, 50), "pitch": Spread(-25, 25, 0, 8), "roll": Spread(-20, 20, 0, 4)},
     "frontal": {"yaw": Spread(-10, 10, 0, 4), "pitch": Spread(-10, 10, 0, 4), "roll": Spread(-10, 10, 0, 3)},
 }
 
@@ -83,7 +84,8 @@ class Settings:
     Attributes:
         people: one of `ROLES`.
         images_per_person: consecutive scenes with the same person (with `views`: one scene a view instead).
-        poses: one of `POSES`: "portrait" (mostly near frontal, as cropped photos are), "wide" (uniform) or "frontal".
+        poses: one of `POSES`: "portrait" (mostly near frontal, as cropped photos are), "wide" (uniform), "turning"
+            (every yaw to 50 degrees alike) or "frontal".
         occlusion: chance that something stands before the face.
         expressions: False keeps every face neutral.
         answers: consecutive scenes that differ in `vary` alone: each is the true answer to editing another.
