@@ -4,14 +4,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfface import models
+from tfface.conventions import ATTRIBUTES
 
 SETTINGS = {
+    "attgan": dict(
+        attributes=ATTRIBUTES, image_size=16, batch_size=4, steps=8, generator_width=4, discriminator_width=4,
+        discriminator_units=8, depth=2, injections=1, n_critic=2, warmup_steps=4, norm_momentum=0.9, lambda_answer=1.0,
+    ),
     "ganimation": dict(
         image_size=16, batch_size=4, steps=8, generator_width=4, residual_blocks=1, discriminator_width=4,
         discriminator_layers=2, conditioning="film", n_critic=2, warmup_steps=4, lambda_rec=1.0,
     ),
 }  # fmt: skip
-EDIT_KEYS = {"ganimation": ("image", "action_units")}
+EDIT_KEYS = {"attgan": ("image", "attributes"), "ganimation": ("image", "action_units")}
 
 SHAPES = {"action_units": (17,), "attributes": (40,), "pose": (3,), "light": (2,)}
 

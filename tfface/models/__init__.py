@@ -4,7 +4,7 @@ import importlib
 
 from tfface.errors import InputError
 
-_CLASSES = {"ganimation": "GANimation"}
+_CLASSES = {"attgan": "AttGAN", "ganimation": "GANimation"}
 
 
 def names():

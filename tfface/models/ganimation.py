@@ -249,13 +249,9 @@ class Discriminator(keras.Model):
 
 
 def true_attention(image, truth):
-    """Returns the attention, (batch, size, size, 1), that a true answer asks for.
-
-    1 where it leaves the picture alone, 0 where it changes by a tenth of full contrast or more. Pictures are in
-    [-1, 1]; the edges of a change are widened by a pixel.
-    """
-    change = tf.reduce_mean(tf.abs(truth - image), -1, keepdims=True)
-    return 1.0 - tf.clip_by_value(tf.nn.max_pool2d(change, 3, 1, "SAME") / 0.2, 0.0, 1.0)
+    """Returns the attention, (batch, size, size, 1), that a true answer asks for: 1 where it leaves the picture alone,
+    0 where it changes by a tenth of full contrast or more."""
+    return 1.0 - losses.change(image, truth)
 
 
 def watch_attention(attention):

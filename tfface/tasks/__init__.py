@@ -3,7 +3,7 @@
 import importlib
 
 # Name -> class, in the module of that name.
-_CLASSES = {"expression": "Expression"}
+_CLASSES = {"attributes": "Attributes", "expression": "Expression"}
 
 
 def names():

@@ -1,0 +1,458 @@
+"""AttGAN: edits named attributes of a face (glasses, beard, hair, age, ...), any of them at once.
+
+Paper: He et al. 2019, "AttGAN: Facial Attribute Editing by Only Changing What You Want" (IEEE TIP). The authors' second
+TensorFlow 1 version (LynnHo/AttGAN-Tensorflow) differs from it, and is followed where it does: no normalisation in the
+heads, attributes of -1 and 1, one shortcut and one injection. "The slides" are those of a course project on AttGAN.
+
+What differs, and why:
+
+* The slides write both adversarial signs the wrong way round, which would make the critic prefer edits and the
+  generator avoid it; here the critic minimises D(edit) - D(picture) and the generator -D(edit), as published. Their
+  attribute loss of edits compares (a, C(picture)); here it is (b, C(edit)): asked attributes with the edit.
+* Batch normalisation as published, of moving averages once trained: an edit does not depend on what else is in its
+  batch. Training takes statistics over all replicas. The averaged generator averages the moving statistics too.
+* Targets are the attributes of another example of the whole data set, not of the same batch. What that one does not
+  know stays as the picture has it, unless an asked attribute excludes it (`attribute_rules`).
+* Unknown attributes count in no loss and are the middle, 0, of -1 and 1. Each picture's loss is the mean over the
+  attributes that are known of it, so that it depends neither on the others of its batch nor on their number.
+* Any list of attributes, any size that the strides divide. One update of the generator follows `n_critic` of the
+  discriminator, each on examples of its own, as published.
+* `lambda_answer` compares edits with their true answers where a batch has them (``target_image``: the same synthetic
+  scene with the asked attributes); a warm-up learns from these and the attributes alone. The paper has neither.
+
+Outside, attributes are 0 (no) to 1 (yes), 0.5 unknown. The network takes 2 x - 1. The published test intensities of -2
+to 2 are -0.5 to 1.5 here: more than yes and less than no exaggerate.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from tfface import attribute_rules, config, losses
+from tfface.config import setting
+from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
+from tfface.errors import InputError
+from tfface.layers import ConcatenateCondition, Downsample, InstanceNormalization
+from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+# What a narrow network and a short run need: sharp pictures through all shortcuts, which the true answers that rendered
+# data has keep from carrying over what should change.
+_NARROW = dict(
+    image_size=64, depth=4, shortcuts=3, injections=3, norm_momentum=0.97, synthetic_answers=2, n_critic=2,
+    lambda_answer=100.0,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class AttGANConfig(ModelConfig):
+    """Settings of `AttGAN`. Loss weights multiply means over pictures and pixels, whatever the batch or size."""
+
+    attributes: tuple[str, ...] = setting(ATTGAN_ATTRIBUTES, "what it edits: names of CelebA's 40, comma-separated")
+    generator_width: int = setting(64, "channels of the encoder's first convolution, doubled by each next")
+    discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
+    discriminator_units: int = setting(1024, "units of the hidden layer of either head")
+    depth: int = setting(5, "strided convolutions of encoder, decoder and discriminator")
+    shortcuts: int = setting(1, "layers of the decoder that also get the encoder's features of their size")
+    injections: int = setting(1, "layers of the decoder that get the attributes again")
+    norm_momentum: float = setting(0.999, "of the moving averages of batch normalisation")
+    n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
+    learning_rate: float = setting(2e-4, "of both Adams (beta 0.5, 0.999)")
+    constant_share: float = setting(0.5, "share of the adversarial steps before the rate falls linearly to zero")
+    warmup_steps: int = setting(0, "steps before the adversarial ones: attributes, and edits with known answers")
+    warmup_rate: float = setting(1e-3, "learning rate of the warm-up (Adam, beta 0.9)")
+    lambda_adv: float = setting(1.0, "critic")
+    lambda_gp: float = setting(10.0, "gradient penalty")
+    lambda_cond_real: float = setting(1.0, "cross entropy of the attributes of pictures, for the discriminator")
+    lambda_cond: float = setting(10.0, "cross entropy of the asked attributes of edits, for the generator")
+    lambda_rec: float = setting(100.0, "L1 of the picture made again with its own attributes, pixels in [-1, 1]")
+    lambda_answer: float = setting(0.0, "L1 to the true answer, for data that has it; 0 is unpaired")
+
+    PRESETS: ClassVar[dict] = {
+        "paper": dict(batch_size=32, epochs=60, synthetic_count=200000),
+        "laptop": dict(
+            batch_size=16, steps=4000, synthetic_count=6000, warmup_steps=3400, generator_width=32,
+            discriminator_width=24, discriminator_units=128, ema_decay=0.995, **_NARROW,
+        ),
+        "smoke": dict(
+            batch_size=8, steps=60, synthetic_count=160, warmup_steps=40, generator_width=8, discriminator_width=8,
+            discriminator_units=32, ema_decay=0.9, **_NARROW,
+        ),
+    }  # fmt: skip
+
+    def __post_init__(self):
+        object.__setattr__(self, "attributes", tuple(self.attributes))
+        for name in self.attributes:
+            if name not in ATTRIBUTES:
+                raise InputError(f"attributes={name}: no attribute of CelebA{config.nearest(name, ATTRIBUTES)}")
+        if not self.attributes or len(set(self.attributes)) < len(self.attributes):
+            raise InputError(f"attributes={','.join(self.attributes)}: expected one name or more, each once")
+        for name in ("batch_size", "n_critic", "generator_width", "discriminator_width", "discriminator_units"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
+        if not 2 <= self.depth <= 6:
+            raise InputError(f"depth={self.depth}: expected 2 to 6")
+        # Two pixels must be left: instance normalisation of a single one is nothing.
+        step = 2**self.depth
+        if self.image_size < 2 * step or self.image_size % step:
+            expected = f"expected a multiple of {step}, {2 * step} or more, or another depth"
+            raise InputError(f"image_size={self.image_size}: {expected}")
+        for name in ("shortcuts", "injections"):
+            if not 0 <= getattr(self, name) < self.depth:
+                raise InputError(f"{name}={getattr(self, name)}: expected 0 to {self.depth - 1}, less than depth")
+
+    @property
+    def examples_per_step(self):
+        return self.batch_size * (self.n_critic + 1)
+
+
+# -- generator ---------------------------------------------------------------------------------------------------------
+
+
+def _batch_norm(momentum, name):
+    return layers.BatchNormalization(momentum=momentum, epsilon=1e-3, synchronized=True, name=name)
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Generator(keras.Model):
+    """G-enc, strided convolutions to a latent map, and G-dec, transposed ones from latent map and attributes.
+
+    The encoder is [Conv 4x4 stride 2, BN, LeakyReLU 0.2] x depth; the decoder [ConvT 4x4 stride 2, BN, ReLU] x
+    (depth - 1) and a ConvT to color with tanh. Of the decoder's layers, the first `shortcuts` are followed by the
+    encoder's features of their size, the first `injections` by the attributes.
+
+    Inputs:
+        image: (batch, size, size, 3) in [-1, 1].
+        attributes: (batch, attributes), 0 (no) to 1 (yes), 0.5 for unknown.
+
+    Output:
+        image: (batch, size, size, 3) in [-1, 1].
+    """
+
+    def __init__(
+        self, image_size=128, attributes=13, width=64, depth=5, shortcuts=1, injections=1, norm_momentum=0.999, **kwargs
+    ):
+        image = keras.Input((image_size, image_size, 3), name="image")
+        asked = keras.Input((attributes,), name="attributes")
+
+        x, features = image, {}
+        for layer in range(1, depth + 1):
+            name = f"down{layer}"
+            x = Downsample(width * 2 ** (layer - 1), use_bias=False, name=name)(x)
+            x = layers.LeakyReLU(negative_slope=0.2, name=f"{name}_relu")(_batch_norm(norm_momentum, f"{name}_norm")(x))
+            if layer >= depth - shortcuts:
+                features[f"features{layer}"] = x
+        encoder = keras.Model({"image": image}, features, name="encoder")
+
+        given = {name: keras.Input(value.shape[1:], name=name) for name, value in features.items()}
+        code = 2.0 * asked - 1.0
+        x = ConcatenateCondition(name="condition")(given[f"features{depth}"], code)
+        for layer in range(1, depth):
+            name = f"up{layer}"
+            filters = width * 2 ** (depth - layer)
+            x = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=name)(x)
+            x = layers.ReLU(name=f"{name}_relu")(_batch_norm(norm_momentum, f"{name}_norm")(x))
+            if layer <= shortcuts:
+                x = layers.Concatenate(name=f"{name}_shortcut")([x, given[f"features{depth - layer}"]])
+            if layer <= injections:
+                x = ConcatenateCondition(name=f"{name}_condition")(x, code)
+        x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", name="color")(x)
+        decoder = keras.Model({**given, "attributes": asked}, {"image": keras.ops.tanh(x)}, name="decoder")
+
+        outputs = decoder({**encoder({"image": image}), "attributes": asked})
+        super().__init__(inputs={"image": image, "attributes": asked}, outputs=outputs, **kwargs)
+        self._settings = dict(
+            image_size=image_size, attributes=attributes, width=width, depth=depth, shortcuts=shortcuts,
+            injections=injections, norm_momentum=norm_momentum,
+        )  # fmt: skip
+
+    def encode(self, image, training=False):
+        """Returns the features of (batch, size, size, 3) pictures that `decode` takes."""
+        return self.get_layer("encoder")({"image": image}, training=training)
+
+    def decode(self, features, attributes, training=False):
+        """Returns the pictures that features and attributes make, (batch, size, size, 3)."""
+        return self.get_layer("decoder")({**features, "attributes": attributes}, training=training)["image"]
+
+    def get_config(self):
+        return {"name": self.name, **self._settings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+# -- discriminator -----------------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Discriminator(keras.Model):
+    """C & D: [Conv 4x4 stride 2, InstanceNorm, LeakyReLU 0.2] x depth, then a critic and a classifier of their own.
+
+    Input:
+        image: (batch, size, size, 3) in [-1, 1].
+
+    Outputs:
+        realism: (batch, 1), the critic's unbounded score.
+        attributes: (batch, attributes), logits.
+    """
+
+    def __init__(self, image_size=128, attributes=13, width=64, depth=5, units=1024, **kwargs):
+        image = keras.Input((image_size, image_size, 3), name="image")
+        x = image
+        for layer in range(1, depth + 1):
+            name = f"down{layer}"
+            x = Downsample(width * 2 ** (layer - 1), use_bias=False, name=name)(x)
+            x = InstanceNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
+            x = layers.LeakyReLU(negative_slope=0.2, name=f"{name}_relu")(x)
+        x = layers.Flatten(name="flat")(x)
+        outputs = {}
+        for name, count in (("realism", 1), ("attributes", attributes)):
+            y = layers.LeakyReLU(negative_slope=0.2, name=f"{name}_relu")(layers.Dense(units, name=f"{name}_hidden")(x))
+            outputs[name] = layers.Dense(count, dtype="float32", name=name)(y)
+        super().__init__(inputs={"image": image}, outputs=outputs, **kwargs)
+        self._settings = dict(image_size=image_size, attributes=attributes, width=width, depth=depth, units=units)
+
+    def get_config(self):
+        return {"name": self.name, **self._settings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
+def attribute_loss(logits, attributes):
+    """Cross entropy of (batch, n) logits and attributes 0-1: per picture the mean over those known (not 0.5), then the
+    mean over pictures."""
+    known = tf.cast(tf.not_equal(attributes, 0.5), tf.float32)
+    each = known * tf.nn.sigmoid_cross_entropy_with_logits(labels=attributes, logits=logits)
+    return tf.reduce_mean(tf.math.divide_no_nan(tf.reduce_sum(each, 1), tf.reduce_sum(known, 1)))
+
+
+def answer_loss(edit, truth, image, counts):
+    """L1 of edits to their true answers, half of its weight where an answer differs from the picture.
+
+    Most of a picture stays, so a plain mean would hardly notice a missing moustache.
+
+    Args:
+        edit, truth, image: (batch, size, size, 3) in [-1, 1].
+        counts: (batch,), 1 for the pictures that count and 0 for the others, which are part of the mean.
+    """
+    change = losses.change(image, truth)
+    weight = 0.5 + 0.5 * change / (tf.reduce_mean(change, [1, 2, 3], keepdims=True) + 0.01)
+    return tf.reduce_mean(counts * tf.reduce_mean(weight * tf.abs(edit - truth), [1, 2, 3]))
+
+
+def known_targets(target, source, exclusions):
+    """Returns (batch, n) targets in which what is unknown (0.5) stays as the source has it.
+
+    Args:
+        target, source: (batch, n) attributes 0-1.
+        exclusions: (n, n) of 0 and 1: what a target shows takes away what it excludes.
+    """
+    shown = tf.cast(target > 0.5, tf.float32)
+    excluded = tf.matmul(shown, tf.cast(exclusions, tf.float32)) > 0
+    return tf.where(tf.equal(target, 0.5), tf.where(excluded, 0.0, source), target)
+
+
+# -- model -------------------------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class AttGAN(FaceModel):
+    """Generator, its average and the discriminator, with the losses and the train steps.
+
+    A batch has ``image`` (batch, size, size, 3) in [-1, 1], ``attributes`` and ``target_attributes`` (batch, 40) 0/1 or
+    0.5 for unknown, in CelebA's order; it holds `n_critic` micro-batches for the discriminator and one for the
+    generator. The networks know the chosen attributes only.
+    """
+
+    Config = AttGANConfig
+    task = "attributes"
+    batch_keys = ("image", "attributes")
+    partner_keys = ("attributes",)
+    synthetic: ClassVar[dict] = {"margin": 1.5, "vary": "attributes"}  # the crop shows the hair
+
+    def __init__(self, config, seed=0, **kwargs):
+        super().__init__(config, seed, **kwargs)
+        c, count = config, len(config.attributes)
+
+        def generator(name):
+            return Generator(
+                c.image_size, count, c.generator_width, c.depth, c.shortcuts, c.injections, c.norm_momentum, name=name
+            )
+
+        self.generator = generator("generator")
+        self.ema_generator = generator("ema_generator")
+        self.ema_generator.set_weights(self.generator.get_weights())
+        self.discriminator = Discriminator(
+            c.image_size, count, c.discriminator_width, c.depth, c.discriminator_units, name="discriminator"
+        )
+        self._places = np.array([ATTRIBUTES.index(name) for name in c.attributes])
+        self._others = np.setdiff1d(np.arange(len(ATTRIBUTES)), self._places)
+        self._exclusions = attribute_rules.exclusions(c.attributes)
+        self.built = True
+
+    def build_optimizers(self):
+        c = self.config
+        updates = max(1, c.steps - c.warmup_steps)
+
+        def adam(updates, variables):
+            plateau = updates / c.epochs if c.epochs else 1  # the published rate changes between epochs only
+            rate = ConstantThenLinear(c.learning_rate, c.constant_share * updates, updates, plateau)
+            optimizer = keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+            optimizer.build(variables)
+            return optimizer
+
+        self.g_optimizer = adam(updates, self.generator.trainable_variables)
+        self.d_optimizer = adam(updates * c.n_critic, self.discriminator.trainable_variables)
+
+        def warmup_adam(variables):
+            rate = ConstantThenLinear(c.warmup_rate, c.warmup_steps / 2, c.warmup_steps)
+            optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
+            optimizer.build(variables)
+            return optimizer
+
+        if c.warmup_steps:
+            self.d_warmup_optimizer = warmup_adam(self.warmup_variables)
+            self.g_warmup_optimizer = warmup_adam(self.generator.trainable_variables)
+
+    @property
+    def warmup_variables(self):
+        """The discriminator without its critic, which the attributes do not reach."""
+        return [v for v in self.discriminator.trainable_variables if "realism" not in v.path]
+
+    @property
+    def learns_from_answers(self):
+        return self.config.lambda_answer > 0
+
+    def phases(self):
+        warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
+        return [*warmup, Phase("adversarial", self.total_steps)]
+
+    def conditions(self):
+        return {"attributes": {"labels": list(self.config.attributes), "range": [0, 1]}}
+
+    # Losses: the terms by their logged names, the sum under ``loss``.
+
+    def labelled(self, batch):
+        """Returns picture, its chosen attributes and the asked ones, (batch, n), of a batch."""
+        source, target = (tf.gather(batch[key], self._places, axis=1) for key in ("attributes", "target_attributes"))
+        return batch["image"], source, known_targets(target, source, self._exclusions)
+
+    def answered(self, batch):
+        """Returns the true answers of a batch, or None, and which count, (batch,).
+
+        An answer that also differs in an attribute that is not among the chosen ones shows what nobody asked for.
+        """
+        if "target_image" not in batch or not self.learns_from_answers:
+            return None, None
+        source, target = (tf.gather(batch[key], self._others, axis=1) for key in ("attributes", "target_attributes"))
+        return batch["target_image"], tf.cast(tf.reduce_all(tf.equal(source, target), 1), tf.float32)
+
+    def discriminator_losses(self, image, source, target, alpha):
+        """Terms the discriminator minimises on real pictures and edits of them."""
+        c = self.config
+        features = self.generator.encode(image, training=True)
+        fake = tf.stop_gradient(self.generator.decode(features, target, training=True))
+        real_out = self.discriminator({"image": image}, training=True)
+        fake_out = self.discriminator({"image": fake}, training=True)
+        adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
+
+        def critic(x):  # without the classifier: the penalty must not flatten what reads attributes
+            return self.discriminator({"image": x}, training=True)["realism"][:, None, None, :]
+
+        gp = losses.gradient_penalty(critic, image, fake, alpha)
+        cond = attribute_loss(real_out["attributes"], source)
+        loss = c.lambda_adv * adv + c.lambda_gp * gp + c.lambda_cond_real * cond
+        return {"d_loss": loss, "d_adv": adv, "d_gp": gp, "d_cond": cond}
+
+    def picture_losses(self, image, source, target, truth=None, counts=None):
+        """Returns the edits, their terms that compare pictures, and the weighted sum of these.
+
+        `truth` are the true answers to the edits, `counts` (batch,) which of them count; both None without.
+        """
+        c = self.config
+        features = self.generator.encode(image, training=True)
+        same = self.generator.decode(features, source, training=True)
+        edit = self.generator.decode(features, target, training=True)
+        terms = {"g_rec": losses.l1(same, image)}
+        loss = c.lambda_rec * terms["g_rec"]
+        if truth is not None:
+            terms["g_answer"] = answer_loss(edit, truth, image, counts)
+            loss += c.lambda_answer * terms["g_answer"]
+        return edit, terms, loss
+
+    def generator_losses(self, image, source, target, truth=None, counts=None):
+        """Terms the generator minimises on edits and on the picture made again."""
+        c = self.config
+        edit, terms, loss = self.picture_losses(image, source, target, truth, counts)
+        judged = self.discriminator({"image": edit}, training=True)
+        adv = losses.wasserstein_generator(judged["realism"])
+        cond = attribute_loss(judged["attributes"], target)
+        loss += c.lambda_adv * adv + c.lambda_cond * cond
+        return {"g_loss": loss, "g_adv": adv, "g_cond": cond, **terms}
+
+    # Steps.
+
+    def warmup_step(self, batch):
+        """The classifier learns the attributes of real pictures, all micro-batches at once. The generator makes the
+        last one again and, where true answers are known, edits it."""
+        c = self.config
+        image, source, _ = self.labelled(batch)
+        with tf.GradientTape() as tape:
+            cond = attribute_loss(self.discriminator({"image": image}, training=True)["attributes"], source)
+        self.minimize(self.d_warmup_optimizer, tape, cond, self.warmup_variables)
+        part = self.micro_batches(batch, c.n_critic + 1)[-1]
+        with tf.GradientTape() as tape:
+            _, terms, loss = self.picture_losses(*self.labelled(part), *self.answered(part))
+        self.minimize(self.g_warmup_optimizer, tape, loss, self.generator.trainable_variables)
+        average_weights(self.ema_generator, self.generator, c.ema_decay, self.step)
+        return {"d_cond": cond, **terms}
+
+    def adversarial_step(self, batch):
+        """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
+        c = self.config
+        *critics, last = self.micro_batches({**batch, "alpha": self.uniform(batch, draw=0)}, c.n_critic + 1)
+        # 1. The critic tells real from edited pictures, the classifier reads the attributes of real ones.
+        for part in critics:
+            with tf.GradientTape() as tape:
+                d_terms = self.discriminator_losses(*self.labelled(part), part["alpha"])
+            self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
+        # 2. The generator edits pictures of its own.
+        with tf.GradientTape() as tape:
+            g_terms = self.generator_losses(*self.labelled(last), *self.answered(last))
+        self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
+        # 3. The averaged generator is what samples, scores and exports use.
+        average_weights(self.ema_generator, self.generator, c.ema_decay, self.step)
+        return {**d_terms, **g_terms}
+
+    # -- edit ----------------------------------------------------------------------------------------------------------
+
+    def edit(self, inputs):
+        """Returns the averaged generator's ``{"image"}`` for faces and asked attributes.
+
+        Args:
+            inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``attributes`` (batch, n), the chosen ones
+                in their order: 0 (no) to 1 (yes), up to -0.5 and 1.5 to exaggerate, 0.5 for unknown.
+        """
+        inputs = {key: tf.convert_to_tensor(inputs[key]) for key in ("image", "attributes")}
+        return self.ema_generator(inputs, training=False)
+
+    def editor(self):
+        """Returns the network from ``image`` and ``attributes`` to an edit, which is what exports hold."""
+        return self.ema_generator
+
+    def estimate_attributes(self, image):
+        """Returns how likely the classifier holds the chosen attributes of (batch, size, size, 3) pictures, (batch, n)
+        0-1."""
+        return tf.sigmoid(self.discriminator({"image": image}, training=False)["attributes"])
