@@ -71,7 +71,7 @@ LABELS = ("action_units", "attributes", "pose", "light", "landmarks")
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """Four real pictures each of five scenes, of which pose, light and landmarks are known."""
+    """Three pictures each of forty scenes, of which pose, light and landmarks are known."""
     rows = [record(n, n // 3, view=f"answer/{n // 3:06d}") for n in range(3 * 40)]
     return write(tmp_path_factory.mktemp("answers"), rows, vary="pose")
 
