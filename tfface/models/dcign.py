@@ -392,7 +392,7 @@ class DCIGN(FaceModel):
     # -- edit ----------------------------------------------------------------------------------------------------------
 
     def edit(self, inputs):
-        """Returns ``{"image"}``, grey pictures (batch, size, size, 3), of faces rendered again from their changed codes.
+        """Returns ``{"image"}``, grey pictures (batch, size, size, 3) of faces rendered again from changed codes.
 
         Args:
             inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1], ``latents`` (batch, 3) in units of their spread
