@@ -413,7 +413,7 @@ class Rotator(FaceModel):
                 are estimated where they are absent.
         """
         image, pose = (tf.convert_to_tensor(inputs[key]) for key in ("image", "pose"))
-        attributes = inputs.get("attributes")
+        attributes = tf.convert_to_tensor(inputs["attributes"]) if "attributes" in inputs else None
         return {"image": self._turn(image, pose, attributes)}
 
     def editor(self):
