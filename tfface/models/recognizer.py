@@ -146,9 +146,8 @@ class Recognizer(FaceModel):
             LightCNN(config.image_size, config.width, config.embedding, name=name) for name in ("network", "average")
         )
         self.ema_network.set_weights(self.network.get_weights())
-        self.people = self.add_weight(
-            name="people", shape=(config.classes, config.embedding), initializer=keras.initializers.RandomNormal(0, 0.1)
-        )
+        self.people = layers.Dense(config.classes, use_bias=False, dtype="float32", name="people")
+        self.people.build((None, config.embedding))
         self.built = True
 
     def build_optimizers(self):
@@ -159,17 +158,16 @@ class Recognizer(FaceModel):
 
     @property
     def trained_variables(self):
-        return [*self.network.trainable_variables, self.people]
+        return [*self.network.trainable_variables, self.people.kernel]
 
     def batch_options(self):
         return {**super().batch_options(), "shift": self.config.shift}
 
     def logits(self, embedding, person):
         """Returns the (batch, classes) logits of (batch, embedding) for training; `person` (batch,) is right."""
-        people = tf.cast(self.people, tf.float32)
         if self.config.head == "softmax":
-            return tf.matmul(embedding, people, transpose_b=True)
-        cosines = tf.matmul(tf.math.l2_normalize(embedding, -1), tf.math.l2_normalize(people, -1), transpose_b=True)
+            return self.people(embedding)
+        cosines = tf.matmul(tf.math.l2_normalize(embedding, -1), tf.math.l2_normalize(self.people.kernel, 0))
         return self.config.scale * (cosines - self.config.margin * tf.one_hot(person, self.config.classes))
 
     def adversarial_step(self, batch):
