@@ -3,7 +3,13 @@
 import importlib
 
 # Name -> class, in the module of that name.
-_CLASSES = {"attributes": "Attributes", "expression": "Expression"}
+_CLASSES = {
+    "attributes": "Attributes",
+    "expression": "Expression",
+    "frontal": "Frontal",
+    "latents": "Latents",
+    "pose": "Pose",
+}
 
 
 def names():
