@@ -51,7 +51,7 @@ def mig(codes, factors, bins=BINS):
 
 
 def sap(codes, factors):
-    """Separated attribute predictability (Kumar et al. 2018): the best linear latent's lead in R^2, mean over factors."""
+    """Separated attribute predictability (Kumar et al. 2018): the best latent's lead in linear R^2, a mean."""
     r = _correlations(codes, factors) ** 2
     r.sort(axis=0)
     return float((r[-1] - r[-2]).mean())
