@@ -11,14 +11,33 @@ SETTINGS = {
         attributes=ATTRIBUTES, image_size=16, batch_size=4, steps=8, generator_width=4, discriminator_width=4,
         discriminator_units=8, depth=2, injections=1, n_critic=2, warmup_steps=4, norm_momentum=0.9, lambda_answer=1.0,
     ),
+    "dcign": dict(
+        image_size=16, batch_size=4, steps=6, latents=8, encoder_filters=(4, 6), encoder_kernel=3, decoder_filters=(4,),
+        decoder_kernel=3, padding="same", published_init=False, ema_decay=0.9,
+    ),
     "ganimation": dict(
         image_size=16, batch_size=4, steps=8, generator_width=4, residual_blocks=1, discriminator_width=4,
         discriminator_layers=2, conditioning="film", n_critic=2, warmup_steps=4, lambda_rec=1.0,
     ),
+    "recognizer": dict(image_size=16, batch_size=4, steps=8, width=6, embedding=8, classes=10, head="margin", shift=1),
+    "rotator": dict(
+        image_size=16, batch_size=4, steps=8, warmup_steps=2, pretrain_steps=2, width=4, latent=8, features="identity",
+        lambda_answer=1.0, warp=True, published_init=False, learning_rate=1e-3,
+    ),
+    "tpgan": dict(
+        image_size=16, batch_size=4, steps=8, warmup_steps=4, width=8, noise_size=3, edge_kernel=3, code_blocks=1,
+        stage_blocks=1, local_levels=1, local_blocks=1, squeeze=True, published_init=False, identities=7, lambda_id=0.0,
+    ),
 }  # fmt: skip
-EDIT_KEYS = {"attgan": ("image", "attributes"), "ganimation": ("image", "action_units")}
+EDIT_KEYS = {
+    "attgan": ("image", "attributes"), "dcign": ("image", "latents", "asked"),
+    "ganimation": ("image", "action_units"), "rotator": ("image", "pose"), "tpgan": ("image", "landmarks"),
+}  # fmt: skip
 
-SHAPES = {"action_units": (17,), "attributes": (40,), "pose": (3,), "light": (2,)}
+SHAPES = {
+    "action_units": (17,), "attributes": (40,), "pose": (3,), "light": (2,), "latents": (3,), "asked": (3,),
+    "landmarks": (68, 2),
+}  # fmt: skip
 
 
 def build(name):
@@ -30,11 +49,27 @@ def batch(model, step):
     count, size = model.examples_per_step, model.config.image_size
     random = np.random.default_rng(step)
     values = {}
-    for key in model.batch_keys + tuple(f"target_{key}" for key in ("image", *model.partner_keys)):
+    targets = ("image", *model.partner_keys) if model.partner_keys else ()
+    for key in model.batch_keys + tuple(f"target_{key}" for key in targets):
+        if key == "identity":
+            values[key] = random.integers(0, 2**40, count)
+            continue
         shape = (size, size, 3) if key.endswith("image") else SHAPES[key.removeprefix("target_")]
         low = -1.0 if key.endswith("image") else 0.0
-        values[key] = random.uniform(low, 1.0, (count, *shape)).astype(np.float32)
+        high = size if key.endswith("landmarks") else 1.0
+        values[key] = random.uniform(low, high, (count, *shape)).astype(np.float32)
+    if model.batch_options().get("groups"):
+        values["factor"] = np.full(count, step % 4)
     return {**values, "index": np.arange(step * count, (step + 1) * count)}
+
+
+def request(name, model, count):
+    """Returns `count` examples of what the model's ``edit`` takes."""
+    random, examples = np.random.default_rng(0), batch(model, 0)
+    return {
+        key: examples[key][:count] if key in examples else random.uniform(0, 1, (count, *SHAPES[key])).astype("float32")
+        for key in EDIT_KEYS[name]
+    }
 
 
 def batches(model, first_step):

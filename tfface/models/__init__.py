@@ -4,7 +4,13 @@ import importlib
 
 from tfface.errors import InputError
 
-_CLASSES = {"attgan": "AttGAN", "ganimation": "GANimation"}
+_CLASSES = {
+    "attgan": "AttGAN",
+    "dcign": "DCIGN",
+    "ganimation": "GANimation",
+    "recognizer": "Recognizer",
+    "rotator": "Rotator",
+}
 
 
 def names():
