@@ -235,6 +235,8 @@ def test_the_command_checks_its_flags_before_it_loads_anything(tmp_path, flags, 
     ("flags", "expected"),
     [
         (["--au", "smile=1"], "unknown action unit 'smile'"),
+        (["--pose", "yaw=30"], "--pose: .* is a run of ganimation, which takes --au AU12=0.8$"),
+        (["--frontal", "--au", "AU12=1"], "--frontal: .* which takes --au"),
         (["--au", "AU12=1", "--sweep", "AU12=0:1:4"], "contradict"),
         (["--au", "AU12=1", "--relative"], "--relative: .* takes --au AU12=0.8, always as absolute"),
     ],

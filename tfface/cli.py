@@ -209,7 +209,7 @@ def print_settings(cls):
             continue
         presets = {name: values[field.name] for name, values in cls.PRESETS.items() if field.name in values}
         said = ", ".join(f"{name} {_value(value)}" for name, value in {"default": field.default, **presets}.items())
-        print(f"{field.name:<22} {config.type_name(kinds[field.name]):<6} {field.metadata.get('help', '')} ({said})")
+        print(f"{field.name:<22} {config.type_name(kinds[field.name]):<12} {field.metadata.get('help', '')} ({said})")
 
 
 def _value(value):

@@ -107,9 +107,10 @@ def paste(photo, crop, edited, attention=None, before=None):
     # Rounding in a model that copies its input is no change.
     change[np.abs(change) < 1e-3] = 0
     structure = change - cv2.GaussianBlur(change, (0, 0), size / 10)
-    # Beside a strong change there is "structure" too, of which only the change itself is paint.
-    painted = np.minimum(np.linalg.norm(structure, axis=-1), np.linalg.norm(change, axis=-1)) / np.sqrt(3)
-    painted = cv2.GaussianBlur(painted, (0, 0), size / 64)
+    painted = np.linalg.norm(structure, axis=-1)
+    if attention is None:  # beside a strong change there is "structure" too, of which only the change itself is paint
+        painted = np.minimum(painted, np.linalg.norm(change, axis=-1))
+    painted = cv2.GaussianBlur(painted / np.sqrt(3), (0, 0), size / 64)
     painted = _smooth((painted - _CHANGE[0]) / (_CHANGE[1] - _CHANGE[0]))
     if attention is not None:
         painted = painted * (1 - np.asarray(attention, np.float32).reshape(size, size))
