@@ -50,7 +50,7 @@ def test_a_page_is_whole_and_escaped():
 def test_bars_are_as_long_as_their_numbers():
     svg = page.bars([("AU01", {"edit": 0.5, "oracle": 1.5}), ("AU02", {"edit": -0.2, "oracle": None})], form=".2f")
     assert check(svg)[0] == "svg"
-    bars = re.findall(r'x="190" y="[\d.]+" width="([\d.]+)" height="9"', svg)
+    bars = re.findall(r'x="48" y="[\d.]+" width="([\d.]+)" height="9"', svg)
     assert [float(width) / 420 for width in bars] == [0.5, 1.0, 0, 0]
     assert re.findall(r">([^<]+)</text>", svg) == ["edit", "oracle", "AU01", "0.50", "1.50", "AU02", "-0.20", "–"]
 

@@ -59,6 +59,9 @@ def test_scores_of_each_kind_by_hand():
     assert edit["kid"] == pytest.approx(metrics.kid([[3, 4], [0, 1]], [[1, 0], [0, 1]]))
     assert oracle["kid"] == pytest.approx(0)
     assert edit["locality"] is None
+    cases[1].asked["action_units"][0] = cases[2].asked["action_units"][0] = 0.5
+    constant = scoring.overall(cases, "edit")
+    assert constant["au_icc"]["AU01"] is None and constant["au_icc"]["mean"] == pytest.approx(0.8)
     assert list(edit["au_icc"]) == [*ACTION_UNITS, "mean"]
     # 0.8 of 1, and every unit is above half.
     assert scoring.share_of_oracle({"edit": edit, "oracle": oracle}) == (pytest.approx(0.8), 17, 17)

@@ -18,7 +18,7 @@ img, svg { max-width: 100% }
 pre { background: #f5f5f5; padding: .6rem; overflow-x: auto }
 """
 COLORS = ("#2a6fb0", "#b9c7d6", "#d98a3d", "#5b9a68")  # of the first, second, ... series of bars
-_ROW, _BAR, _LEFT, _WIDTH, _NUMBER = 26, 9, 190, 420, 50
+_ROW, _BAR, _LETTER, _WIDTH, _NUMBER = 26, 9, 8, 420, 50
 
 
 def document(title, parts):
@@ -62,21 +62,22 @@ def bars(rows, high=1.0, form=".2f"):
     series = list(rows[0][1])
     step = max(_ROW, len(series) * (_BAR + 2) + 6)
     height = _ROW + step * len(rows)
+    left = 16 + _LETTER * max(len(label) for label, _ in rows)
     parts = []
     for n, name in enumerate(series):
-        x = _LEFT + 110 * n
+        x = left + 110 * n
         parts.append(f'<rect x="{x}" y="6" width="12" height="12" fill="{COLORS[n]}"/>')
         parts.append(_text(x + 17, 16, name))
     for r, (label, values) in enumerate(rows):
         top = _ROW + r * step
-        parts.append(_text(_LEFT - 8, top + step / 2 + 4, label, "end"))
+        parts.append(_text(left - 8, top + step / 2 + 4, label, "end"))
         for n, name in enumerate(series):
             value, y = values[name], top + 3 + n * (_BAR + 2)
             known = value is not None and not math.isnan(value)
             width = _WIDTH * min(max(value / high, 0), 1) if known else 0
-            parts.append(f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{COLORS[n]}"/>')
-            parts.append(_text(_LEFT + width + 5, y + _BAR - 1, number(value, form), size=10))
-    width = _LEFT + _WIDTH + _NUMBER
+            parts.append(f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{COLORS[n]}"/>')
+            parts.append(_text(left + width + 5, y + _BAR - 1, number(value, form), size=10))
+    width = left + _WIDTH + _NUMBER
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return f'{head} font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
 

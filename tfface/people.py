@@ -5,6 +5,7 @@ other scene of that person can be rendered as a `Person` too: the true answer to
 """
 
 import dataclasses
+import itertools
 import warnings
 
 import cv2
@@ -42,6 +43,10 @@ class Person:
     identity: int
     source: str
     grey: tuple | None = None
+
+    def labelled(self, estimate):
+        """Returns this picture with an estimate of the labels that are unknown."""
+        return dataclasses.replace(self, labels={**estimate, **self.labels})
 
     def in_grey(self, weights):
         """Returns this picture, and with it what `rendered` will give, in grey; weights of red, green and blue."""
@@ -93,6 +98,15 @@ def held_out_people(dataset, count, image_size, labels=()):
             stacklevel=2,
         )
     return people
+
+
+def unlabelled_people(dataset, count, image_size, labels):
+    """Returns up to `count` `Person`s of a set in which nobody has these labels, so that no model learnt from any."""
+    needed = set(labels)
+    if any(needed <= set(_labels(record, 1.0)) for record in dataset.records(images=False)):
+        return []
+    records_of = itertools.islice(dataset.records(), count)
+    return [_person(record, image_size) for record in records_of]
 
 
 def further_people(dataset, count, image_size):

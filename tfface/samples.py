@@ -38,19 +38,24 @@ class Asked:
             yield person.rendered(task.answer(person.scene, wanted)) if person.scene else None
 
 
-def people_for(model, dataset, count, further=False):
+def people_for(model, dataset, count, fill_to=0):
     """Returns up to `count` held-out `people.Person`s as the model sees them, with the labels that its task needs.
+
+    In a set without these labels everybody is held out, and the model estimates the labels as it does for photos.
 
     Args:
         model: a `FaceModel` with a task.
         dataset: `records.Dataset`.
         count: most people.
-        further: if a rendered set holds out fewer, whether more people like them are rendered.
+        fill_to: if a rendered set holds out fewer than this, more people like them are rendered.
     """
-    size = model.config.image_size
-    found = people.held_out_people(dataset, count, size, tasks.get(model.task).labels)
-    if further:
-        found += people.further_people(dataset, count - len(found), size)
+    size, task = model.config.image_size, tasks.get(model.task)
+    found = people.held_out_people(dataset, count, size, task.labels)
+    if not found and (photos := people.unlabelled_people(dataset, count, size, task.labels)):
+        estimates = task.estimate(model, np.stack([photo.image for photo in photos]).astype(np.float32) / 127.5 - 1)
+        found = [photo.labelled(estimate) for photo, estimate in zip(photos, estimates, strict=True)]
+    if len(found) < fill_to:
+        found += people.further_people(dataset, fill_to - len(found), size)
     return [person.in_grey(model.grey) for person in found] if model.grey else found
 
 

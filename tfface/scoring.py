@@ -75,12 +75,14 @@ def overall(cases, kind):
     if not cases:
         return None
     everything = [case for case in cases if case.everything] or cases
-    units = metrics.action_unit_scores(*judged_and_asked(everything, kind), ACTION_UNITS)
+    judged, asked = judged_and_asked(everything, kind)
+    units = metrics.action_unit_scores(judged, asked, ACTION_UNITS)
+    varies = dict(zip(ACTION_UNITS, np.ptp(asked, axis=0) > 0, strict=True))  # agreement on a constant means nothing
     paired = [case.descriptors for case in everything if "oracle" in case.descriptors]
     features = [np.array([descriptors[which] for descriptors in paired]) for which in (kind, "oracle")]
     return {
         **brief(cases, kind),
-        "au_icc": _with_mean({name: value["icc"] for name, value in units.items()}),
+        "au_icc": _with_mean({name: value["icc"] if varies[name] else math.nan for name, value in units.items()}),
         "au_mae": _with_mean({name: value["mae"] for name, value in units.items()}),
         "kid": known(metrics.kid(*features)) if paired else None,
     }
@@ -128,7 +130,7 @@ def share_of_oracle(scores):
     if not edit["mean"] or not oracle["mean"]:
         return None
     both = [(edit[name], oracle[name]) for name in ACTION_UNITS if edit[name] is not None and oracle[name] is not None]
-    return edit["mean"] / oracle["mean"], sum(e > o / 2 for e, o in both), len(both)
+    return edit["mean"] / oracle["mean"], sum(e > max(o, 0) / 2 for e, o in both), len(both)
 
 
 def summary(scores):

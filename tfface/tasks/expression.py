@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from tfface import config
+from tfface import config, regions
 from tfface.conventions import ACTION_UNITS, MAX_INTENSITY
 from tfface.errors import InputError
 from tfface.tasks.base import Task
+
+SEEN = 1.0  # of 5 levels of intensity: what counts as a visible change
 
 
 class Expression(Task):
@@ -57,6 +59,42 @@ class Expression(Task):
     def answer(self, scene, wanted):
         units = _asked(np.asarray(scene.action_units) / MAX_INTENSITY, wanted)
         return dataclasses.replace(scene, action_units=tuple(float(unit) * MAX_INTENSITY for unit in units))
+
+    def asked(self, labels, wanted):
+        return {**labels, "action_units": _asked(labels["action_units"], wanted)}
+
+    def region(self, wanted, landmarks, size):
+        masks = regions.au_regions(landmarks, size)
+        return np.any([masks[name].mask for name in wanted], 0)
+
+    def scores(self, evaluation):
+        """Adds to each request of named units, averaged over them and over people (intensities 0-5): how strong they
+        were asked to be (`asked`), are judged to be (`judged`), and the share of people on whom the judge sees at least
+        one level of change the right way, where at least one was asked for (`seen`)."""
+        groups = {}
+        for case in evaluation.cases:
+            if not case.everything:
+                units = [ACTION_UNITS.index(name) for name in case.wanted]
+                groups.setdefault(case.title, []).append((case, units))
+        return {"by_request": {title: _strength(group) for title, group in groups.items()}}
+
+
+def _strength(group):
+    """Scores of one request: `group` lists (case, places of the units that were named)."""
+    asked = np.array([case.asked["action_units"][units].mean() for case, units in group]) * MAX_INTENSITY
+    shown = np.array([case.person.labels["action_units"][units].mean() for case, units in group]) * MAX_INTENSITY
+    told = np.abs(asked - shown) >= SEEN
+    result = {"asked": float(asked.mean())}
+    for kind in ("edit", "copy", "oracle"):
+        if any(kind not in case.judged for case, _ in group):
+            continue
+        judged, before = (
+            np.array([case.judged[which]["action_units"][units].mean() for case, units in group])
+            for which in (kind, "copy")
+        )
+        seen = (judged - before) * np.sign(asked - shown) >= SEEN
+        result[kind] = {"judged": float(judged.mean()), "seen": float(seen[told].mean()) if told.any() else None}
+    return result
 
 
 def _asked(units, wanted):
