@@ -63,17 +63,22 @@ def action_units(found, truth):
     scores = metrics.action_unit_scores(found, truth, conventions.ACTION_UNITS)
     result = {}
     for kind in ("icc", "mae"):
-        values = {name: round(scores[name][kind], 4) for name in scores}
-        result[kind] = {**values, "mean": round(float(np.mean(list(values.values()))), 4)}
+        values = {name: _rounded(scores[name][kind]) for name in scores}
+        result[kind] = {**values, "mean": _rounded(np.mean([scores[name][kind] for name in scores]))}
     return result
 
 
 def attributes(found, truth):
-    """Returns {name: {"auc", "accuracy" at probability 0.5, "share" of 1}} of the judged ones; (N, 40) arrays."""
+    """Returns {name: {"auc", "accuracy" at probability 0.5, "share" of 1}} of the judged ones; (N, 40) arrays.
+
+    Those that no picture settles are left out; `auc` is None where all pictures agree.
+    """
     result = {}
     for name in judges.JUDGED:
         (place,) = judges.places([name])
         known = truth[:, place] >= 0
+        if not known.any():
+            continue
         yes, probability = truth[known, place] == 1, found[known, place]
         result[name] = {
             "auc": _rounded(auc(probability[yes], probability[~yes])),
@@ -81,7 +86,8 @@ def attributes(found, truth):
             "share": _rounded(yes.mean()),
         }
     for kind in ("auc", "accuracy"):
-        result[f"mean {kind}"] = _rounded(np.nanmean([result[name][kind] for name in judges.JUDGED]))
+        values = [scores[kind] for name, scores in result.items() if name in judges.JUDGED and scores[kind] is not None]
+        result[f"mean {kind}"] = _rounded(np.mean(values)) if values else None
     return result
 
 
@@ -163,4 +169,4 @@ def auc(positive, negative):
 
 
 def _rounded(value):
-    return round(float(value), 4)
+    return round(float(value), 4) if np.isfinite(value) else None
