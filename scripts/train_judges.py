@@ -63,7 +63,8 @@ def _run(options):
     dataset = scenes.render(work / f"train-{options.count}", options.count, workers=options.workers, progress=progress)
     pictures = fitting.Pictures(dataset, progress)
     steps = {"face": options.face_steps, "head": options.head_steps}
-    nets = {name: fitting.fit(name, pictures, steps[name], work / "checkpoints", progress=progress) for name in steps}
+    checkpoints = work / f"checkpoints-{options.count}"
+    nets = {name: fitting.fit(name, pictures, steps[name], checkpoints, progress=progress) for name in steps}
     calibration = fitting.calibrate(nets["face"], pictures)
     made = {"pictures": options.count, "people": int(dataset.info["people"]), "seed": scenes.SEED, "steps": steps}
     del pictures

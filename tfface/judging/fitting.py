@@ -1,4 +1,4 @@
-"""Trains the judges' nets on the pictures of `scenes`, seen through `views`. Step k is a function of the seed and k."""
+"""Trains the nets of the judges on the pictures of `scenes`, seen through `views`. Batch k follows from seed and k."""
 
 import concurrent.futures
 import itertools
@@ -105,6 +105,7 @@ def _losses(found, batch, deviation):
         losses["action_units"] = tf.reduce_mean(
             shown * ((found["action_units"] - batch["action_units"]) / deviation) ** 2
         )
+        # Far wrong ones, mostly faces that the dark hides, stop pulling.
         losses["pose"] = tf.reduce_mean(tf.minimum(_huber((found["pose"] - batch["pose"]) * 2.0), 4.0))
         losses["landmarks"] = tf.reduce_mean(_huber((found["landmarks"] - batch["landmarks"]) / _LANDMARK_UNIT))
         losses["maps"] = _map_loss(found["maps"], batch["landmarks"])
@@ -155,7 +156,7 @@ def stack(examples):
     return {key: value if key == "picture" else value.astype(np.float32) for key, value in batch.items()}
 
 
-def calibrate(net, pictures, progress=True):
+def calibrate(net, pictures):
     """Returns (2, 17) gains and offsets that give the intensities of held-out pictures their true mean and spread.
 
     A net that minimises squared errors says too little of what it sees badly; agreement (ICC) asks for the truth's
