@@ -21,7 +21,7 @@ SETTINGS = {
     ),
     "recognizer": dict(image_size=16, batch_size=4, steps=8, width=6, embedding=8, classes=10, head="margin", shift=1),
     "rotator": dict(
-        image_size=16, batch_size=4, steps=8, warmup_steps=2, pretrain_steps=2, width=4, latent=8, features="identity",
+        image_size=16, batch_size=4, steps=8, warmup_steps=4, width=4, latent=8, features="identity",
         lambda_answer=1.0, warp=True, published_init=False, learning_rate=1e-3,
     ),
     "tpgan": dict(

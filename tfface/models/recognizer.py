@@ -138,7 +138,7 @@ class Recognizer(FaceModel):
 
     Config = RecognizerConfig
     batch_keys = ("image", "identity")
-    synthetic: ClassVar[dict] = {"images_per_person": 6}
+    synthetic: ClassVar[dict] = {"images_per_person": 6, "poses": "turning"}
 
     def __init__(self, config, seed=0, **kwargs):
         super().__init__(config, seed, **kwargs)

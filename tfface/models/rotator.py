@@ -172,8 +172,8 @@ class Rotator(FaceModel):
     task = "pose"
     batch_keys = ("image", "pose", "attributes")
     partner_keys = ("pose",)
-    # The head is upright and its face in the middle at every pose, as in aligned photos.
-    synthetic: ClassVar[dict] = {"vary": "pose", "poses": "turning", "images_per_person": 2}
+    # The head is upright and its face in the middle at every pose, as in aligned photos; hair stays in the picture.
+    synthetic: ClassVar[dict] = {"vary": "pose", "poses": "turning", "margin": 1.25, "images_per_person": 2}
 
     def __init__(self, config, seed=0, **kwargs):
         super().__init__(config, seed, **kwargs)
@@ -191,6 +191,7 @@ class Rotator(FaceModel):
         )
         self.image_discriminator = ImageDiscriminator(c.image_size, blocks, name="image_discriminator", **critic)
         self.appearance_flow = AppearanceFlow(dtype="float32", name="appearance_flow")
+        self.appearance_flow.build(None)
         self.ema_encoder.set_weights(self.encoder.get_weights())
         self.ema_generator.set_weights(self.generator.get_weights())
         self.built = True
@@ -319,11 +320,10 @@ class Rotator(FaceModel):
         asked = {"turned": (latent, target, attributes)}
         if truth is None and c.lambda_rec:
             asked["same"] = (latent, own, attributes)
-        if c.turned == "drawn":
-            asked["drawn"] = (drawn, target, attributes)
         painted = self.generate(asked)
-        turned = self.shown(painted["turned"], image)
-        scored = painted["drawn"]["image"] if c.turned == "drawn" else turned
+        turned = scored = self.shown(painted["turned"], image)
+        if c.turned == "drawn":  # by itself: through shared batch statistics its losses would reach E
+            scored = self.generate({"drawn": (drawn, target, attributes)})["drawn"]["image"]
 
         # D1 and L_codeGAN (eqs. 2 and 4). One look at each code serves both: who minimises what is settled by the
         # variables that each sum moves.
