@@ -105,7 +105,7 @@ def test_a_perfect_code_renders_the_new_view_and_recognises_everybody(pool):
     found = evaluation.recognition(pool, codes, model.places())
     views = evaluation.novel_view(model, pool, codes)
     assert views["same_person"] == views["reconstruction"] == 0.0 < views["another"] < views["copy"]
-    assert views["pictures"] > PEOPLE / 2
+    assert views["unchanged"] == views["copy"] and views["pictures"] > PEOPLE / 2
     assert found["shape_code"] == 1.0 > found["pixels"] and found["chance"] == pytest.approx(1 / PEOPLE)
 
 

@@ -212,8 +212,10 @@ def novel_view(model, pool, codes):
 
     Returns:
         dict of mean squared errors to the true new view: `same_person` (the latent comes from that view itself),
-        `another` (from the picture of somebody else that has the closest azimuth), `copy` (the picture as it was) and
-        `reconstruction` (the new view encoded and decoded, what the code can do at best); and how many `pictures`.
+        `another` (from the picture of somebody else that has the closest azimuth), `copy` (the picture as it was),
+        `unchanged` (decoded without a change) and `mean_picture` (of all pictures), both of which are blurred and so
+        already beat a sharp copy, and `reconstruction` (the new view encoded and decoded, what the code can do at
+        best); and how many `pictures`.
     """
     place, size = int(np.array(model.places())[0]), pool.images.shape[1]
     sources, scenes = [], []
@@ -231,6 +233,8 @@ def novel_view(model, pool, codes):
         changed = codes[sources].copy()
         changed[:, place] = values
         errors[name] = mean_squared_error(decode(model, changed), truth)
+    errors["unchanged"] = mean_squared_error(decode(model, codes[sources]), truth)
+    errors["mean_picture"] = mean_squared_error(pool.images.mean(0), truth)
     errors["copy"] = mean_squared_error(pool.images[sources], truth)
     errors["reconstruction"] = mean_squared_error(decode(model, true_codes), truth)
     return {"pictures": len(truth), **errors}

@@ -95,6 +95,8 @@ _ROWS = (
     ("novel azimuth, latent of that view, MSE", lambda s: s["novel_view"]["same_person"]),
     ("novel azimuth, latent of somebody else's, MSE", lambda s: s["novel_view"]["another"]),
     ("novel azimuth, copy, MSE", lambda s: s["novel_view"]["copy"]),
+    ("novel azimuth, decoded unchanged, MSE", lambda s: s["novel_view"]["unchanged"]),
+    ("novel azimuth, mean picture, MSE", lambda s: s["novel_view"]["mean_picture"]),
     ("novel azimuth, reconstruction, MSE", lambda s: s["novel_view"]["reconstruction"]),
     ("rank-1 by shape code", lambda s: s["recognition"]["shape_code"]),
     ("rank-1 by whole code", lambda s: s["recognition"]["code"]),

@@ -16,8 +16,7 @@ What differs, and why:
 * The code's optimizer is called rmsprop and is Adam; losses here are means over pictures instead of sums, hence the
   smaller epsilon. `lambda_kl` below 1 gives a smaller picture the weight against the KL term that 150 px have: at 64
   px, 64^2 / 150^2.
-* Batches are drawn 1:1:1:10 (the paper's ratio) whatever the ratio of the data set's batches; short runs draw 1:1:1:3
-  and pull harder.
+* Batches are drawn 1:1:1:10 (the paper's ratio) whatever the ratio of the data set's batches. Short runs pull harder.
 * Each named latent is read in units of its spread over the training data, and its sign is turned so that positive means
   what `conventions` calls positive. The spread is measured while training, and so is which latent follows which factor:
   with `clamp` off this is a plain variational autoencoder, whose "azimuth latent" is, as in the paper's comparison, the
@@ -45,9 +44,9 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 LATENTS = ("view_azimuth", "view_elevation", "light_azimuth")  # the first three of the code; the others hold the shape
 
 
-# What a short run at 64 px needs. The published pull of inactive latents takes hundreds of thousands of steps to matter
-# beside the other terms, and so does a ratio that leaves three factors a thirteenth of the steps each.
-_SHORT = dict(padding="same", published_init=False, lambda_kl=0.18, invariance=1.0, shape_weight=3)
+# What a short run at 64 px needs. Beside gradients of the other terms the published pull of inactive latents takes
+# hundreds of thousands of steps to matter.
+_SHORT = dict(padding="same", published_init=False, lambda_kl=0.18, invariance=1.0)
 
 
 @dataclasses.dataclass(frozen=True)
