@@ -14,7 +14,7 @@ from tfface.models.base import average_weights
 NAMES = ("Eyeglasses", "Bald", "Bangs", "Male")
 TINY = dict(
     attributes=NAMES, image_size=16, batch_size=2, steps=100, generator_width=4, discriminator_width=4,
-    discriminator_units=8, depth=3, n_critic=3, warmup_steps=10, ema_decay=0.9, norm_momentum=0.9,
+    discriminator_units=8, depth=3, n_critic=2, warmup_steps=10, ema_decay=0.9, norm_momentum=0.9,
 )  # fmt: skip
 
 
@@ -105,12 +105,11 @@ def test_paper_settings():
 
 
 def test_rates_are_constant_to_half_way_and_fall_to_nothing():
-    config = AttGANConfig(**{**TINY, "warmup_steps": 0, "steps": 0, "epochs": 60}).with_examples(
-        80
-    )  # 10 steps an epoch
+    config = AttGANConfig(**{**TINY, "warmup_steps": 0, "steps": 0, "epochs": 60})
+    config = config.with_examples(60)  # 10 steps an epoch
     model = AttGAN(config)
     model.compile()
-    for optimizer, updates_per_step in ((model.g_optimizer, 1), (model.d_optimizer, 3)):
+    for optimizer, updates_per_step in ((model.g_optimizer, 1), (model.d_optimizer, 2)):
         for epoch, share in ((0, 1), (29, 1), (30, 1), (31, 29 / 30), (45, 0.5), (59, 1 / 30)):
             for step in (10 * epoch, 10 * epoch + 9):
                 optimizer.iterations.assign(step * updates_per_step)
@@ -295,8 +294,8 @@ def test_penalty_is_of_the_critic_alone():
         assert (after["d_gp"] == before["d_gp"]) == (head == "attributes")
 
 
-@pytest.mark.parametrize("times", [4, 7])
-def test_no_term_depends_on_the_batch_size(times):
+def test_no_term_depends_on_the_batch_size():
+    times = 5
     model = tiny(lambda_answer=1.0)
     values = with_values(batch(2), "attributes", Male=[0.5, 1.0])
     values["target_attributes"] = with_values(values, "attributes", Bangs=[1.0, 0.0])["attributes"]
@@ -337,7 +336,7 @@ def test_gradients_reach_what_they_should(model):
 def test_warm_up_moves_classifier_and_generator():
     for answers in (0.0, 5.0):
         model = tiny(lambda_answer=answers)
-        values = batch(8, target_image=tf.zeros((8, 16, 16, 3)))
+        values = batch(6, target_image=tf.zeros((6, 16, 16, 3)))
         values["target_attributes"] = values["attributes"]
         trained = [*model.generator.trainable_variables, *model.discriminator.trainable_variables]
         before = snapshot(trained)
@@ -349,7 +348,7 @@ def test_warm_up_moves_classifier_and_generator():
 
 def test_warm_up_reads_all_attributes_and_draws_the_last_micro_batch():
     model, by_hand = tiny(lambda_answer=2.0), tiny(lambda_answer=2.0)
-    values = batch(8)
+    values = batch(6)
     values["target_image"], values["target_attributes"] = values["image"][:, ::-1], values["attributes"]
     model.warmup_step(values)
     image, source, _ = by_hand.labelled(values)
@@ -357,7 +356,7 @@ def test_warm_up_reads_all_attributes_and_draws_the_last_micro_batch():
         loss = attribute_loss(by_hand.discriminator({"image": image})["attributes"], source)
     variables = by_hand.warmup_variables
     by_hand.d_warmup_optimizer.apply(tape.gradient(loss, variables), variables)
-    last = {key: value[3::4] for key, value in values.items()}
+    last = {key: value[2::3] for key, value in values.items()}
     with tf.GradientTape() as tape:
         _, _, loss = by_hand.picture_losses(*by_hand.labelled(last), last["target_image"], tf.ones(2))
     variables = by_hand.generator.trainable_variables
@@ -369,37 +368,33 @@ def test_warm_up_reads_all_attributes_and_draws_the_last_micro_batch():
 
 def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator_on_examples_of_its_own():
     model, by_hand = tiny(lambda_answer=2.0), tiny(lambda_answer=2.0)
-    values = batch(8)
+    values = batch(6)
     values["target_image"], values["target_attributes"] = values["image"][:, ::-1], values["attributes"]
+    trained = [*model.generator.variables, *model.discriminator.trainable_variables]
+    before = snapshot(trained)
     terms = model.adversarial_step(values)
+    assert {v.path for v in trained} - set(changed(trained, before)) <= set(UNREACHED)
     alpha = by_hand.uniform(values, draw=0)
-    parts = [{key: value[first::4] for key, value in values.items()} for first in range(4)]
+    parts = [{key: value[first::3] for key, value in values.items()} for first in range(3)]
     discriminator, generator = by_hand.discriminator.trainable_variables, by_hand.generator.trainable_variables
-    for first in range(3):
+    for first in range(2):
         with tf.GradientTape() as tape:
-            d_terms = by_hand.discriminator_losses(*by_hand.labelled(parts[first]), alpha[first::4])
+            d_terms = by_hand.discriminator_losses(*by_hand.labelled(parts[first]), alpha[first::3])
         by_hand.d_optimizer.apply(tape.gradient(d_terms["d_loss"], discriminator), discriminator)
     with tf.GradientTape() as tape:
-        g_terms = by_hand.generator_losses(*by_hand.labelled(parts[3]), parts[3]["target_image"], tf.ones(2))
+        g_terms = by_hand.generator_losses(*by_hand.labelled(parts[2]), parts[2]["target_image"], tf.ones(2))
     by_hand.g_optimizer.apply(tape.gradient(g_terms["g_loss"], generator), generator)
+    average = snapshot(by_hand.ema_generator.weights)
     average_weights(by_hand.ema_generator, by_hand.generator, 0.9, by_hand.step)
     for ours, theirs in zip(model.variables, by_hand.variables, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5, err_msg=ours.path)
     for name, value in {**d_terms, **g_terms}.items():
         assert float(terms[name]) == pytest.approx(float(value), rel=1e-3, abs=1e-5), name
-    assert (int(model.d_optimizer.iterations), int(model.g_optimizer.iterations)) == (3, 1)
-
-
-def test_adversarial_step_moves_every_weight_and_the_average_takes_the_moving_statistics_too():
-    model = tiny()
-    trained = [*model.generator.variables, *model.discriminator.trainable_variables]
-    before, average = snapshot(trained), snapshot(model.ema_generator.weights)
-    model.adversarial_step(batch(8))
-    assert set(v.path for v in trained) - set(changed(trained, before)) <= set(UNREACHED)
+    assert (int(model.d_optimizer.iterations), int(model.g_optimizer.iterations)) == (2, 1)
+    # The average takes the moving statistics along; the first average forgets faster than ema_decay.
     assert any("moving_mean" in v.path for v in model.ema_generator.weights)
-    keep = 1 / 10  # the first average forgets faster than ema_decay
     for now, start, source in zip(model.ema_generator.weights, average, model.generator.weights, strict=True):
-        np.testing.assert_allclose(now, keep * start + (1 - keep) * source, atol=1e-6, err_msg=now.path)
+        np.testing.assert_allclose(now, start / 10 + 0.9 * source, atol=1e-5, err_msg=now.path)
 
 
 # -- edit --------------------------------------------------------------------------------------------------------------
@@ -412,10 +407,11 @@ def request(count):
 
 def test_an_edit_does_not_depend_on_its_batch():
     model = tiny()
-    model.adversarial_step(batch(8))
+    for weight in model.ema_generator.weights:  # moving statistics of a trained one among them
+        weight.assign(weight + tf.random.stateless_uniform(weight.shape, (1, 2)))
     whole = request(6)
     together = model.edit(whole)["image"].numpy()
-    for i in range(6):
+    for i in (0, 3, 5):
         alone = model.edit({key: value[i : i + 1] for key, value in whole.items()})["image"]
         np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
 

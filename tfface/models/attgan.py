@@ -77,7 +77,7 @@ class AttGANConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=32, epochs=60, synthetic_count=200000),
         "laptop": dict(
-            batch_size=16, steps=4000, synthetic_count=6000, warmup_steps=3400, generator_width=32,
+            batch_size=16, steps=3600, synthetic_count=6000, warmup_steps=3000, generator_width=32,
             discriminator_width=24, discriminator_units=128, ema_decay=0.995, **_NARROW,
         ),
         "smoke": dict(
