@@ -11,7 +11,7 @@ from tfface import latent_figures, page
 from tfface.models.dcign import DCIGN
 from tfface.synthetic import sampler
 
-SIZE, PEOPLE = 24, 9
+SIZE, PEOPLE = 24, 12
 SETTINGS = sampler.Settings(**DCIGN.synthetic)
 RANGES = np.array([86.0, 23.0, 80.0])
 
