@@ -107,12 +107,9 @@ def face_network():
     weights, and where that is, is all that action units are read from (pose also from the coarsest scale).
     """
     picture = keras.Input((FACE_SIZE, FACE_SIZE, 3), name="picture")
-    fine = _stem(picture, 24)
-    scales = []
-    for width in (48, 96, 128):
-        fine = _residual(_normal(_convolution(fine, width, 2)), width)
-        scales.append(fine)
-    fine, middle, coarse = scales
+    fine = _residual(_stem(picture, 48, 8, 4), 48)  # at half size, a net would spend a quarter of its time
+    middle = _residual(_normal(_convolution(fine, 96, 2)), 96)
+    coarse = _residual(_normal(_convolution(middle, 128, 2)), 128)
     middle = layers.Add()([middle, layers.UpSampling2D(2)(layers.Conv2D(96, 1)(coarse))])
     fine = layers.Add()([fine, layers.UpSampling2D(2)(layers.Conv2D(48, 1)(middle))])
     features = _normal(_convolution(fine, 64))
@@ -137,7 +134,7 @@ def face_network():
 def head_network():
     """Returns the head net: (B, 64, 64, 3) pixels 0-255 -> dict of `attributes` (B, 9) logits of `HEAD_ATTRIBUTES`."""
     picture = keras.Input((HEAD_SIZE, HEAD_SIZE, 3), name="picture")
-    x = _stem(picture, 16)
+    x = _stem(picture, 16, 5, 2)
     for width in (32, 64, 96):
         x = _residual(_normal(_convolution(x, width, 2)), width)
     x = _normal(layers.Conv2D(32, 1, use_bias=False, kernel_initializer="he_normal")(x))
@@ -147,9 +144,9 @@ def head_network():
     return keras.Model(picture, {"attributes": logits}, name="head")
 
 
-def _stem(picture, width):
+def _stem(picture, width, kernel, stride):
     x = layers.Rescaling(1 / 64, -2.0)(picture)
-    return _normal(layers.Conv2D(width, 5, 2, "same", use_bias=False, kernel_initializer="he_normal")(x))
+    return _normal(layers.Conv2D(width, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal")(x))
 
 
 def _residual(x, width):

@@ -113,12 +113,20 @@ def photos(directory, score, size=128):
         size: of the aligned crops in pixels.
 
     Returns:
-        dict with the `auc` of AU12 and of the attribute Smiling, in colour and in grey, and `people`.
+        dict of AU12 and of the attribute Smiling, in colour and in grey: area under the ROC curve over all people,
+        which also asks that one person's neutral face shows less than another's smile; `pairs`, the share of people
+        whose own smile shows more AU12 than their neutral face; `people`.
 
     Raises:
-        InputError: a folder is missing, or a photo has no face.
+        InputError: a folder is missing, the folders have other names of files, or a photo has no face.
     """
-    crops = {name: aligned_photos(pathlib.Path(directory) / name, size) for name in PHOTOS}
+    folders = {name: pathlib.Path(directory) / name for name in PHOTOS}
+    crops = {name: aligned_photos(folder, size) for name, folder in folders.items()}
+    names = [[name for _, name in images.list_images([folder], os.devnull)] for folder in folders.values()]
+    if names[0] != names[1]:
+        raise InputError(
+            f"{directory}: {' and '.join(PHOTOS)} hold other file names; expected two photos of each person"
+        )
     result = {"people": len(crops["smiling"]), "size": size}
     (smiling,) = judges.places(["Smiling"])
     for kind in ("color", "grey"):
@@ -129,6 +137,7 @@ def photos(directory, score, size=128):
             found = score(pictures, 1.0)
             shown[name] = found["action_units"][:, conventions.ACTION_UNITS.index("AU12")], found["attributes"]
         result[f"AU12 {kind}"] = _rounded(auc(shown["smiling"][0], shown["neutral"][0]))
+        result[f"AU12 pairs {kind}"] = _rounded((shown["smiling"][0] > shown["neutral"][0]).mean())
         result[f"Smiling {kind}"] = _rounded(auc(shown["smiling"][1][:, smiling], shown["neutral"][1][:, smiling]))
     return result
 
