@@ -1,16 +1,20 @@
 """Whether a better training set trains a better reader of action units: ``python -m benchmarks.thesis -o DIR``.
 
 The course slides that tfface grew from ("Thoughts of a Better Train Dataset") name four limits of EmotioNet: lack of
-various directions, no occlusion, inaccurate annotation, discrete intensities. Here the discriminator of GANimation's
-laptop preset learns to read action units (its warm-up) from the same number of rendered pictures with none of these
-limits, with each one alone, and with all four. Seeds, people, expressions, lights and steps are the same in all.
+various directions, no occlusion, inaccurate annotation, discrete intensities. Here readers of action units learn from
+the same number of rendered pictures with none of these limits, with each one alone, and with all four. People,
+expressions, lights and backgrounds are the same in all.
+
+Two kinds of reader (``--reader``): `kernel_reader`, which is solved in closed form, and "head", the discriminator of
+GANimation's laptop preset in its warm-up, which needs many more steps than that preset gives it to learn wide poses.
 
 Every reader is scored on the same held-out people, turned up to 90 degrees and partly hidden, with exact labels, and on
 photographs of the Face Research Lab London Set, if there are any (``--photos``): how well its AU12 tells smiling from
-neutral faces. An interrupted run goes on where it stopped; the tables are printed and kept in ``DIR/tables.md``.
+neutral faces. An interrupted run goes on where it stopped; the tables are printed and kept in DIR.
 """
 
 import argparse
+import itertools
 import os
 import pathlib
 import sys
@@ -18,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import repeats
+from benchmarks import kernel_reader, repeats
 from tfface import metrics
 from tfface.conventions import ACTION_UNITS, MAX_INTENSITY
 from tfface.errors import InputError
@@ -52,6 +56,7 @@ OF_PERSON = 0.5
 PRESENT = 1.0  # FACS level A, of 0-5
 YAWS = (0, 30, 60, 90)  # bounds of the bands in which scores are given too
 SIZE = 64  # pixels, as the laptop preset
+ASIDE = 6  # each repeat leaves out one person in so many, which also chooses the kernel's ridge
 SHIFT = 3  # pixels either way that training pictures are moved
 DATA_SEED, TEST_SEED = 0, 1  # people differ by their role already, expressions and lights by the seed
 
@@ -106,6 +111,13 @@ def given_labels(kind, truth, people, seed):
     """Returns the (N, 17) labels that a training set of a `Kind` comes with; `seed` draws its noise."""
     labels = noisy(truth, people, np.random.default_rng([seed, 1])) if kind.noisy else truth
     return binary(labels, truth) if kind.binary else labels
+
+
+def learnt_from(people, seed):
+    """Returns (N,) bool: the pictures of five sixths of the people, drawn anew by each seed."""
+    names, person = np.unique(people, return_inverse=True)
+    aside = np.random.default_rng([seed, 2]).permutation(len(names))[: -(-len(names) // ASIDE)]
+    return ~np.isin(person, aside)
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
@@ -170,35 +182,46 @@ def batches(images, action_units, batch_size, seed):
         yield {"image": batch / 127.5 - 1.0, "action_units": units.astype(np.float32)}
 
 
-def trained(images, action_units, steps, seed, on_step=lambda: None):
-    """Returns a function from (N, SIZE, SIZE, 3) uint8 pictures to (N, 17) intensities 0-5, trained by the warm-up."""
+def head_readers(images, labels, chosen, steps, seed):
+    """Yields a function from (N, SIZE, SIZE, 3) uint8 pictures to (N, 17) intensities for each of the sets of labels.
+
+    Each is a discriminator after `steps` of the laptop preset's warm-up.
+    """
     import keras
     import tensorflow as tf
 
     from tfface import models
 
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    model_class = models.get("ganimation")
-    length = dict(image_size=images.shape[1], steps=steps + 1, warmup_steps=steps)
-    model = model_class(model_class.Config.from_preset("laptop", **length), seed=seed)
-    model.compile()
-    model.set_phase("warmup")
-    size = model.config.examples_per_step
-    shapes = {"image": (size, *images.shape[1:]), "action_units": (size, len(ACTION_UNITS))}
-    data = tf.data.Dataset.from_generator(
-        lambda: batches(images, action_units, size, seed),
-        output_signature={key: tf.TensorSpec(shape, tf.float32) for key, shape in shapes.items()},
-    ).prefetch(8)
-    shown = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: on_step())
-    model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[shown])
+    for given in labels:
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+        model_class = models.get("ganimation")
+        length = dict(image_size=images.shape[1], steps=steps + 1, warmup_steps=steps)
+        model = model_class(model_class.Config.from_preset("laptop", **length), seed=seed)
+        model.compile()
+        model.set_phase("warmup")
+        size = model.examples_per_step
+        shapes = {"image": (size, *images.shape[1:]), "action_units": (size, len(ACTION_UNITS))}
+        data = tf.data.Dataset.from_generator(
+            lambda given=given, size=size: batches(images[chosen], given[chosen], size, seed),
+            output_signature={key: tf.TensorSpec(shape, tf.float32) for key, shape in shapes.items()},
+        ).prefetch(8)
+        model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
 
-    def read(pictures):
-        parts = np.array_split(pictures, max(1, len(pictures) // 250))
-        estimates = [model.estimate_action_units(part.astype(np.float32) / 127.5 - 1.0) for part in parts]
-        return MAX_INTENSITY * np.concatenate(estimates).astype(np.float64)
+        def read(pictures, model=model):
+            parts = np.array_split(pictures, max(1, len(pictures) // 250))
+            estimates = [model.estimate_action_units(part.astype(np.float32) / 127.5 - 1.0) for part in parts]
+            return MAX_INTENSITY * np.concatenate(estimates)
 
-    return read
+        yield read
+
+
+def kernel_readers(images, labels, chosen, steps, seed):
+    """Yields the functions of `kernel_reader.fit`; takes no steps."""
+    yield from kernel_reader.fit(images, labels, chosen)
+
+
+READERS = {"kernel": kernel_readers, "head": head_readers}
 
 
 def parts(test):
@@ -208,20 +231,37 @@ def parts(test):
     return {**bands, "unoccluded": ~test.occluded, "occluded": test.occluded}
 
 
-def scores(estimate, test):
-    """Returns {"icc", "mae"} averaged over action units, "units" {name: ICC} and "parts" {name: mean ICC}."""
+def correlation(estimate, truth):
+    """Returns the mean over columns of Pearson's r; a column that is constant counts as 0."""
+    a, b = estimate - estimate.mean(0), truth - truth.mean(0)
+    size = np.sqrt(np.sum(a**2, 0) * np.sum(b**2, 0))
+    return float(np.mean(np.sum(a * b, 0) / np.where(size > 0, size, 1)))
+
+
+def scores(read, test, faces=None, smiling=None):
+    """Returns what a function from pictures to intensities reaches.
+
+    {"icc", "r", "mae"} averaged over action units, "units" {name: ICC}, "parts" {name: mean ICC} and, where there are
+    `faces`, "london".
+    """
+    estimate = np.clip(read(test.images), 0, MAX_INTENSITY).astype(np.float64)
     by_unit = metrics.action_unit_scores(estimate, test.action_units, ACTION_UNITS)
 
     def mean_icc(chosen):
         part = metrics.action_unit_scores(estimate[chosen], test.action_units[chosen], ACTION_UNITS)
         return float(np.nanmean([score["icc"] for score in part.values()]))
 
-    return {
+    result = {
         "icc": float(np.mean([score["icc"] for score in by_unit.values()])),
+        "r": correlation(estimate, test.action_units),
         "mae": float(np.mean([score["mae"] for score in by_unit.values()])),
         "units": {name: score["icc"] for name, score in by_unit.items()},
         "parts": {name: mean_icc(chosen) for name, chosen in parts(test).items()},
     }
+    if faces is not None:
+        smile = read(faces)[:, ACTION_UNITS.index("AU12")]
+        result["london"] = auc(smile[smiling], smile[~smiling])
+    return result
 
 
 def auc(positive, negative):
@@ -233,54 +273,50 @@ def auc(positive, negative):
 # -- the whole comparison ----------------------------------------------------------------------------------------------
 
 
-def compare(output, count, test_count, steps, seeds, photos=None, workers=None, progress=True):
+def compare(output, reader, count, test_count, steps, seeds, photos=None, workers=None, progress=True):
     """Trains and scores what is not there yet.
 
     Args:
         output: directory for pictures and results.
+        reader: one of `READERS`.
         count, test_count: pictures of each training set and of the test set.
-        steps: updates of each training.
-        seeds: how many trainings of each kind: another start, order and noise on the same pictures.
+        steps: updates of each training of a head.
+        seeds: repeats of each kind; each leaves out other people and draws other noise (a head: another start too).
         photos: folder with ``neutral/`` and ``smiling/``, or None.
 
     Returns:
-        ``{(kind, seed): scores}``; see `scores`, with "london" where there are photos.
+        ``{(kind, seed): scores}``; see `scores`.
     """
     from tqdm import tqdm
 
     output = pathlib.Path(output)
-    settings = {"count": count, "test_count": test_count, "steps": steps, "photos": photos is not None}
-    kept = repeats.Results(output / "results", settings)
+    settings = {"count": count, "test_count": test_count, "photos": photos is not None}
+    kept = repeats.Results(output / reader, settings | ({"steps": steps} if reader == "head" else {}))
     results = {(name, seed): kept.get(name, seed) for seed in range(seeds) for name in KINDS}
-    missing = sum(result is None for result in results.values())
+    missing = [key for key, result in results.items() if result is None]
     if not missing:
         return results
+    pictures = {"workers": workers, "progress": progress}
     test = rendered(
-        output / "test", test_count, TEST_SEED, workers, people="evaluation", images_per_person=2, poses="wide",
-        occlusion=0.3, progress=progress,
+        output / "test", test_count, TEST_SEED, people="evaluation", images_per_person=2, poses="wide",
+        occlusion=0.3, **pictures,
     )  # fmt: skip
-    faces, smiling = london(photos, output / "london") if photos else (None, None)
-    shown = {kind[1:3]: None for kind in KINDS.values()}  # poses and occlusion: kinds may share their pictures
-    for poses, occlusion in shown:
+    photographs = london(photos, output / "london") if photos else ()
+    sets = dict.fromkeys((kind.poses, kind.occlusion) for kind in KINDS.values())  # kinds may share their pictures
+    for poses, occlusion in sets:
         folder = output / "train" / f"{poses}-{occlusion:g}"
-        shown[poses, occlusion] = rendered(
-            folder, count, DATA_SEED, workers, progress=progress, poses=poses, occlusion=occlusion
-        )
-    with tqdm(total=missing * steps, unit="step", desc="Training", disable=not progress) as bar:
-        for (name, seed), result in results.items():
-            if result is not None:
+        sets[poses, occlusion] = rendered(folder, count, DATA_SEED, poses=poses, occlusion=occlusion, **pictures)
+    with tqdm(total=len(missing), unit="reader", desc="Training", disable=not progress) as bar:
+        for seed, (shown, train) in itertools.product(range(seeds), sets.items()):
+            names = [name for name, kind in KINDS.items() if (name, seed) in missing and kind[1:3] == shown]
+            if not names:
                 continue
-            kind = KINDS[name]
-            bar.set_postfix_str(f"{kind.title}, seed {seed}")
-            train = shown[kind.poses, kind.occlusion]
-            labels = given_labels(kind, train.action_units, train.people, seed)
-            read = trained(train.images, labels, steps, seed, bar.update)
-            result = scores(read(test.images), test)
-            if faces is not None:
-                smile = read(faces)[:, ACTION_UNITS.index("AU12")]
-                result["london"] = auc(smile[smiling], smile[~smiling])
-            kept.put(name, seed, result)
-            results[name, seed] = result
+            labels = [given_labels(KINDS[name], train.action_units, train.people, seed) for name in names]
+            chosen = learnt_from(train.people, seed)
+            for name, read in zip(names, READERS[reader](train.images, labels, chosen, steps, seed)):
+                results[name, seed] = scores(read, test, *photographs)
+                kept.put(name, seed, results[name, seed])
+                bar.update()
     return results
 
 
@@ -302,6 +338,7 @@ def tables(results, seeds):
     whole = {
         "mean ICC": lambda name: values(name, "icc"),
         "difference to full": lambda name: values(name, "icc") - values("full", "icc"),
+        "mean r": lambda name: values(name, "r"),
         "MAE, 0–5": lambda name: values(name, "mae"),
     }
     if "london" in first:
@@ -317,7 +354,8 @@ def main(arguments=None):
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="for pictures, results and tables")
     parser.add_argument("--count", type=int, default=6000, help="pictures of each training set (default %(default)s)")
     parser.add_argument("--test-count", type=int, default=1500, help="pictures to score on (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=2500, help="updates of each training (default %(default)s)")
+    parser.add_argument("--reader", choices=READERS, default="kernel", help="default %(default)s")
+    parser.add_argument("--steps", type=int, default=6000, help="of each training of a head (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each set (default %(default)s)")
     parser.add_argument("--workers", type=int, help="rendering processes (default: one a processor)")
     parser.add_argument(
@@ -334,13 +372,13 @@ def main(arguments=None):
         counts = options.count, options.test_count, options.steps, options.seeds
         if min(counts) < 1:
             raise InputError(f"count, test count, steps, seeds {counts}: expected 1 or more of each")
-        results = compare(options.output, *counts, options.photos, options.workers)
+        results = compare(options.output, options.reader, *counts, options.photos, options.workers)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     text = tables(results, options.seeds)
-    (pathlib.Path(options.output) / "tables.md").write_text(text)
-    print(f"{options.count} pictures, {options.steps} steps, {options.seeds} seeds\n\n{text}", end="")
+    (pathlib.Path(options.output) / f"{options.reader}.md").write_text(text)
+    print(f"{options.reader} reader, {options.count} pictures, {options.seeds} seeds\n\n{text}", end="")
     return 0
 
 

@@ -75,16 +75,36 @@ def test_batches_are_mirrored_moved_and_complete():
     assert set(rows) >= set(range(1, 8)) and set(columns) == set(range(8))
 
 
+def test_readers_learn_from_five_sixths_of_the_people():
+    chosen = thesis.learnt_from(PEOPLE, 0)
+    assert chosen.sum() == 4 * (200 - 34) and not set(PEOPLE[chosen]) & set(PEOPLE[~chosen])
+    assert not np.array_equal(chosen, thesis.learnt_from(PEOPLE, 1))
+
+
 def test_scores_and_their_parts(truth):
     yaw = np.tile([-10.0, 45.0, -70.0, 20.0], 200)
-    test = thesis.Pictures(None, truth, PEOPLE, yaw, np.arange(800) < 300)
-    exact = thesis.scores(truth, test)
-    assert exact["icc"] == pytest.approx(1) and exact["mae"] == 0 and set(exact["units"]) == set(ACTION_UNITS)
+    test = thesis.Pictures("pictures", truth, PEOPLE, yaw, np.arange(800) < 300)
+    exact = thesis.scores({"pictures": truth}.get, test)
+    assert (
+        exact["icc"] == exact["r"] == pytest.approx(1)
+        and exact["mae"] == 0
+        and set(exact["units"]) == set(ACTION_UNITS)
+    )
     assert list(exact["parts"]) == ["0–30°", "30–60°", "60–90°", "unoccluded", "occluded"]
     estimate = truth.copy()
-    estimate[np.abs(yaw) > 60] = 0
-    part = thesis.scores(estimate, test)["parts"]
+    estimate[np.abs(yaw) > 60] = -1  # below the scale, which counts as 0
+    answers = {"pictures": estimate, "faces": np.eye(17)[[8, 0, 8]]}
+    found = thesis.scores(answers.get, test, "faces", np.array([True, False, False]))
+    part = found["parts"]
     assert part["0–30°"] == part["30–60°"] == pytest.approx(1) and part["60–90°"] == pytest.approx(0)
+    assert found["london"] == 0.75  # AU12 is the ninth: above one neutral face, level with the other
+
+
+def test_correlation():
+    truth = np.array([[0.0, 1.0, 5.0], [1.0, 2.0, 5.0], [2.0, 4.0, 5.0]])
+    assert thesis.correlation(2 * truth[:, :2] + 1, truth[:, :2]) == pytest.approx(1)
+    assert thesis.correlation(np.array([[0.0, 3], [0, 2], [0, 1]]), truth[:, :2]) == pytest.approx(-0.981981 / 2)
+    assert thesis.correlation(truth, truth) == pytest.approx(2 / 3)
 
 
 def test_auc():
@@ -94,14 +114,14 @@ def test_auc():
 
 def test_tables_compare_seed_by_seed():
     def result(icc):
-        return {"icc": icc, "mae": 0.5, "parts": {"near": icc, "far": 0.1}, "london": 0.9}
+        return {"icc": icc, "r": 0.25, "mae": 0.5, "parts": {"near": icc, "far": 0.1}, "london": 0.9}
 
     results = {
         (name, seed): result(0.5 + 0.1 * seed - 0.05 * (name != "full")) for name in thesis.KINDS for seed in (0, 1)
     }
     lines = thesis.tables(results, 2).splitlines()
-    assert lines[0] == "| training set | mean ICC | difference to full | MAE, 0–5 | AUC of AU12, london |"
-    assert lines[2] == "| full | 0.550 ± 0.635 | 0.000 ± 0.000 | 0.500 ± 0.000 | 0.900 ± 0.000 |"
+    assert lines[0] == "| training set | mean ICC | difference to full | mean r | MAE, 0–5 | AUC of AU12, london |"
+    assert lines[2] == "| full | 0.550 ± 0.635 | 0.000 ± 0.000 | 0.250 ± 0.000 | 0.500 ± 0.000 | 0.900 ± 0.000 |"
     assert lines[3].startswith("| frontal only | 0.500 ± 0.635 | -0.050 ± 0.000 |")
     assert lines[9] == "| training set | ICC, near | ICC, far |" and len(lines) == 17
 
@@ -110,20 +130,22 @@ def test_tables_compare_seed_by_seed():
 def small(monkeypatch):
     monkeypatch.setattr(thesis, "SIZE", 16)
     monkeypatch.setattr(thesis, "KINDS", {name: thesis.KINDS[name] for name in ("full", "noisy")})
-    return dict(count=16, test_count=16, steps=2, seeds=1, workers=1, progress=False)
+    return dict(count=24, test_count=16, steps=2, seeds=1, workers=1, progress=False)
 
 
-def test_a_comparison_goes_on_where_it_stopped(tmp_path, small):
-    results = thesis.compare(tmp_path, **small)
+@pytest.mark.parametrize("reader", thesis.READERS)
+def test_a_comparison_goes_on_where_it_stopped(tmp_path, small, reader):
+    results = thesis.compare(tmp_path, reader, **small)
     assert set(results) == {("full", 0), ("noisy", 0)} and "london" not in results["full", 0]
     assert thesis.tables(results, 1).count("\n") == 9
-    kept = tmp_path / "results" / "full-0.json"
-    before = kept.stat().st_mtime_ns
-    (tmp_path / "results" / "noisy-0.json").unlink()
-    assert thesis.compare(tmp_path, **small) == results  # the same numbers again
-    assert kept.stat().st_mtime_ns == before and json.loads(kept.read_text())["scores"] == results["full", 0]
+    full, noisy = (tmp_path / reader / f"{name}-0.json" for name in ("full", "noisy"))
+    before = full.stat().st_mtime_ns
+    noisy.unlink()
+    again = thesis.compare(tmp_path, reader, **small)
+    assert again["noisy", 0]["mae"] == pytest.approx(results["noisy", 0]["mae"], rel=1e-4)
+    assert full.stat().st_mtime_ns == before and json.loads(full.read_text())["scores"] == results["full", 0]
     with pytest.raises(InputError, match="choose another -o"):
-        thesis.compare(tmp_path, **{**small, "steps": 3})
+        thesis.compare(tmp_path, reader, **{**small, "test_count": 15})
 
 
 def test_the_london_photos(tmp_path, real_data):
