@@ -39,7 +39,7 @@ CONDITIONS = {
     "pose": {"labels": ["yaw", "pitch", "roll"], "range": [-90, 90], "unit": "degrees"},
     "light": {"labels": ["azimuth", "elevation"], "range": [-90, 90], "unit": "degrees"},
 }
-TOLERANCE = 1e-5  # of the reloaded model against the one in memory, in [-1, 1]; float32 differs by some 1e-6
+TOLERANCE = 1e-4  # of the reloaded model against the one in memory, in [-1, 1]; a grey level is 8e-3
 
 
 @dataclasses.dataclass(frozen=True)

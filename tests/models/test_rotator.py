@@ -95,7 +95,13 @@ def test_paper_preset():
 
 @pytest.mark.parametrize(
     "settings",
-    [dict(image_size=20), dict(width=0), dict(pose_range=0.0), dict(pose_sampling="same", lambda_answer=1.0)],
+    [
+        dict(image_size=20),
+        dict(width=0),
+        dict(pose_range=0.0),
+        dict(pose_sampling="same", lambda_answer=1.0),
+        dict(lambda_flow=1.0, warp=True),
+    ],
 )
 def test_settings_that_cannot_work_are_input_errors(settings):
     with pytest.raises(InputError, match=next(iter(settings))):
@@ -208,7 +214,8 @@ def test_all_terms_are_the_papers_equations(model):
 def test_true_answers_take_the_place_of_the_reconstruction():
     model, values = tiny(0.0, lambda_answer=10.0, warp=True, **{**OFF, "lambda_rec": 0.1}), answered()
     terms = model.all_losses(values, with_images=False)
-    painted = model.generate({"turned": (model.encode(values), model.poses(values)[1], values["attributes"])})
+    own, target = model.poses(values)
+    painted = model.generate({"turned": (model.encode(values), target, values["attributes"], own)})
     picture = model.shown(painted["turned"], values["image"])
     difference = np.abs(picture - values["target_image"]).mean()
     assert float(terms["g_answer"]) == pytest.approx(difference, rel=1e-4)
@@ -223,6 +230,30 @@ def test_adversarial_variational_bayes_takes_the_logit():
     model = tiny(0.0, code_loss="avb", **OFF)
     logits = model.judged(model.encode(values), values["image"])
     assert float(model.all_losses(values, False)["g_code"]) == pytest.approx(-np.mean(logits), rel=1e-3, abs=1e-6)
+
+
+def test_flow_error_is_how_far_landmarks_are_missed():
+    source, target = np.full((2, 68, 2), 5.5, np.float32), np.full((2, 68, 2), 5.5, np.float32)
+    source[0, 40] = [9.5, 2.5]
+    target[0, 40] = [7.2, 3.9]  # comes from 2.3 to the right and 1.4 above
+    source[:, :17] += 3.0  # the jaw does not count
+    target[1, 50] = source[1, 50] = [40.0, -3.0]  # outside: the border's
+    flow = np.zeros((2, 16, 16, 2), np.float32)
+    flow[0, 3, 7] = [1.3 / 16, -1.4 / 16]
+    error = rotator.flow_error(tf.constant(flow), tf.constant(source), tf.constant(target))
+    assert float(error) == pytest.approx(1.0 / 16 / (2 * 51 * 2), rel=1e-4)
+
+
+def test_flow_is_taught_where_it_is_asked_for():
+    values = answered()
+    landmarks = np.random.default_rng(0).uniform(2, 14, (2, 4, 68, 2)).astype(np.float32)
+    values |= dict(zip(("landmarks", "target_landmarks"), map(tf.constant, landmarks), strict=True))
+    model = tiny(0.0, warp=True, lambda_answer=1.0, lambda_flow=2.0, **OFF)
+    assert "landmarks" in model.batch_options()["keys"] and "landmarks" in model.batch_options()["partners"]
+    terms = model.all_losses(values, with_images=False)
+    assert float(terms["g_loss"]) == pytest.approx(float(terms["g_answer"] + 2 * terms["g_flow"]), rel=1e-4)
+    quiet = tiny(0.0, warp=True, lambda_answer=1.0)
+    assert quiet.batch_options()["keys"] == ("image", "pose", "attributes")
 
 
 # -- Algorithm 1 -------------------------------------------------------------------------------------------------------
@@ -392,6 +423,11 @@ def test_warped_edits_keep_the_picture_where_g_says_so():
     np.testing.assert_array_equal(shown[:, :, 8:], 1.0)
     edit = model.edit({"image": values["image"], "pose": values["target_pose"]})["image"]
     assert float(tf.reduce_max(tf.abs(edit))) <= 1.0
+    # What the picture shows now is told or seen.
+    told = {"image": values["image"], "pose": values["target_pose"], "source_pose": values["pose"]}
+    seen = {**told, "source_pose": model.estimate_pose(values["image"])}
+    np.testing.assert_allclose(model.edit(seen)["image"], edit, atol=1e-6)
+    assert np.abs(model.edit(told)["image"] - edit).max() > 1e-6
 
 
 def test_the_average_follows_e_and_g():

@@ -104,7 +104,7 @@ def test_a_picture_alone_and_among_others():
     code = {"latent": tf.random.normal((5, 8)), "pose": tf.zeros((5, 3)), "attributes": tf.fill((5, 40), 0.5)}
     for network, inputs in (
         (Encoder(16, SMALL, 8), {"image": image, "noise": tf.zeros((5, 16, 16, 1))}),
-        (Generator(16, SMALL, 8, warp=True), code),
+        (Generator(16, SMALL, 8), code),
         (Predictor(16, SMALL), {"image": image}),
     ):
         together = network(inputs, training=False)
@@ -166,3 +166,12 @@ def test_flow_learns_by_the_slope_of_the_picture():
     gradient = tape.gradient(value, where).numpy()
     np.testing.assert_allclose(gradient[0, 1, 1], [4.0, 0.0], atol=1e-5)  # 4 pixels a picture width
     assert np.abs(gradient).sum() == pytest.approx(4.0)
+
+
+def test_a_warping_generator_starts_with_the_picture_as_it_is():
+    generator = Generator(16, SMALL, 8, warp=True)
+    code = {"latent": (4, 8), "pose": (4, 3), "attributes": (4, 40), "source_pose": (4, 3)}
+    painted = generator({name: tf.random.normal(shape) for name, shape in code.items()})
+    np.testing.assert_array_equal(painted["flow"], 0.0)
+    np.testing.assert_allclose(painted["keep"], 1 / (1 + np.exp(-1.0)), rtol=1e-5)
+    assert painted["image"].shape == (4, 16, 16, 3)

@@ -58,8 +58,10 @@ def test_inputs_keep_what_is_not_asked():
     inputs = POSE.inputs(model(), labels, {"yaw": -30.0})
     np.testing.assert_array_equal(inputs["pose"], np.array([-30, -5, 2], np.float32))
     np.testing.assert_array_equal(inputs["attributes"], labels["attributes"])
+    np.testing.assert_array_equal(inputs["source_pose"], labels["pose"])
     np.testing.assert_array_equal(POSE.inputs(model(), labels, {"pitch": 3.0}, keep_others=False)["pose"], [0, 3, 0])
-    assert set(POSE.inputs(model(), {"pose": labels["pose"]}, {})) == {"pose"}  # the model estimates the rest
+    without = POSE.inputs(model(), {"pose": labels["pose"]}, {})
+    assert set(without) == {"pose", "source_pose"}  # the model estimates the attributes
     np.testing.assert_array_equal(POSE.inputs(model(), labels, POSE.shown(labels))["pose"], labels["pose"])
 
 

@@ -52,7 +52,7 @@ class RecognizerConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=64, epochs=40, synthetic_count=200000),
         "laptop": dict(
-            image_size=64, batch_size=64, steps=4000, synthetic_count=12000, width=16, classes=32768, head="margin",
+            image_size=64, batch_size=64, steps=3000, synthetic_count=12000, width=16, classes=32768, head="margin",
             shift=2, ema_decay=0.995,
         ),
         "smoke": dict(

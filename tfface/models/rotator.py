@@ -34,6 +34,8 @@ What differs for short runs, off in the paper's preset:
   asked pose), already during P's warm-up; L_rec's features compare with the answer then too, instead of with the input.
 * `warp`: a picture that comes from 128 numbers alone shows somebody alike. G then also says from where in the picture
   each pixel may be taken and how much of it, and paints the rest; what random codes show is the painted part alone.
+  Where brows, eyes, nose and mouth come from is known of labelled faces: `lambda_flow` teaches it, which a picture's
+  differences alone do only after thousands of steps.
 * `turned="encoded"`: D2 and P see turned photos instead of pictures of random codes, so that both say something about
   edits, and G runs once instead of three times.
 """
@@ -65,8 +67,8 @@ from tfface.models.rotator_networks import (
 # What a narrow network and a short run need: the true answers of rendered data, and pixels taken from the picture.
 _SHORT = dict(
     image_size=64, published_init=False, warp=True, turned="encoded", features="identity", lambda_answer=100.0,
-    lambda_rec=1e-3, lambda_code=0.01, lambda_img=0.1, lambda_pose=1.0, lambda_attr=0.02, constant_share=0.5,
-    synthetic_answers=3,
+    lambda_flow=300.0, lambda_rec=5e-4, lambda_code=0.01, lambda_img=0.1, lambda_pose=1.0, lambda_attr=0.02,
+    constant_share=0.5, synthetic_answers=3,
 )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ class RotatorConfig(ModelConfig):
     discriminator_slope: float = setting(0.2, "LeakyReLU's negative slope in D1 and D2; 0 is ReLU")
     discriminator_norm: bool = setting(True, "batch normalisation in D1 and D2")
     latent_pairs: bool = setting(True, "D1 judges a code beside its picture; off: the code alone")
-    published_init: bool = setting(True, "weights start as N(0, 0.02); off: He's, for narrow networks")
+    published_init: bool = setting(True, "weights start as N(0, 0.02); off: LeCun's, for narrow networks")
     warp: bool = setting(False, "G may take pixels from the picture, wherever it says they are")
     pose_range: float = setting(45.0, "degrees that stand as 1 in G's code and P's answer; larger ones are clipped")
     pose_sampling: str = setting("shuffle", "the asked poses: of other examples, the same, or any yaw in the range",
@@ -106,6 +108,7 @@ class RotatorConfig(ModelConfig):
     lambda_pose: float = setting(1.0, "L_pose, by P")
     lambda_attr: float = setting(1.0, "L_attr, by P")
     lambda_answer: float = setting(0.0, "L1 to the true answer, for data that has it; 0 is unpaired")
+    lambda_flow: float = setting(0.0, "distance of the places that warp takes landmarks from, picture widths")
 
     PRESETS: ClassVar[dict] = {
         "paper": dict(epochs=40, warmup_steps=10000, pretrain_steps=50000, synthetic_count=160000),
@@ -131,6 +134,8 @@ class RotatorConfig(ModelConfig):
             raise InputError(
                 f"pose_sampling={self.pose_sampling}: true answers are at the poses of 'shuffle'; set lambda_answer=0"
             )
+        if self.lambda_flow and not (self.warp and self.lambda_answer):
+            raise InputError(f"lambda_flow={self.lambda_flow}: needs warp and true answers (lambda_answer above 0)")
 
     @property
     def blocks(self):
@@ -155,6 +160,20 @@ def attribute_error(logits, target, known):
     """Cross entropy of (batch, 40) logits and targets in 0-1, summed over the `known` ones, mean over the batch."""
     each = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
     return tf.reduce_mean(tf.reduce_sum(known * each, -1))
+
+
+def flow_error(flow, landmarks, target_landmarks):
+    """How far from a face's landmarks those of its answer are taken: mean of the absolute differences along x and y.
+
+    Args:
+        flow: (batch, size, size, 2), as G gives it.
+        landmarks, target_landmarks: (batch, 68, 2) pixels of the picture and of the answer. The jaw's 17 are left out:
+            they are where the outline is, which is another part of the skin at each pose.
+    """
+    size = flow.shape[1]
+    source, target = landmarks[:, 17:], target_landmarks[:, 17:]
+    place = tf.clip_by_value(tf.cast(target[..., ::-1], tf.int32), 0, size - 1)
+    return losses.l1(tf.gather_nd(flow, place, batch_dims=1), (source - target) / size)
 
 
 # -- model -------------------------------------------------------------------------------------------------------------
@@ -220,6 +239,12 @@ class Rotator(FaceModel):
     def learns_from_answers(self):
         return self.config.lambda_answer > 0
 
+    def batch_options(self):
+        options = super().batch_options()
+        if self.config.lambda_flow:
+            options |= {name: (*options[name], "landmarks") for name in ("keys", "partners")}
+        return options
+
     @property
     def features(self):
         """The frozen maps of L_rec; not among the model's weights."""
@@ -271,10 +296,15 @@ class Rotator(FaceModel):
             (1.0 - painted["keep"]) * painted["image"]
         )
 
+    def code(self, latent, pose, attributes, source_pose):
+        """Returns G's inputs. Only with `warp` is it told what the picture shows: where to take pixels from."""
+        code = {"latent": latent, "pose": pose, "attributes": attributes}
+        return {**code, "source_pose": source_pose} if self.config.warp else code
+
     def generate(self, asked):
-        """Returns G's outputs for several ``{name: (latent, pose, attributes)}``, as one batch, by name."""
+        """Returns G's outputs, by name, for several ``{name: arguments of `code`}``, painted as one batch."""
         stacked = [tf.concat(values, 0) for values in zip(*asked.values(), strict=True)]
-        outputs = self.generator(dict(zip(("latent", "pose", "attributes"), stacked, strict=True)), training=True)
+        outputs = self.generator(self.code(*stacked), training=True)
         parts = {key: tf.split(value, len(asked)) for key, value in outputs.items()}
         return {name: {key: parts[key][i] for key in parts} for i, name in enumerate(asked)}
 
@@ -290,14 +320,17 @@ class Rotator(FaceModel):
         }
         return {"p_loss": terms["p_pose"] + terms["p_attr"], **terms}
 
-    def answer_losses(self, edit, truth):
-        """What true answers add, and L_rec (eq. 1) against them."""
-        c = self.config
+    def answer_losses(self, edit, painted, batch):
+        """What true answers add for an `edit` of which G's outputs are `painted`, and L_rec (eq. 1) against them."""
+        c, truth = self.config, batch["target_image"]
         terms = {"g_answer": losses.l1(edit, truth)}
         loss = c.lambda_answer * terms["g_answer"]
         if c.lambda_rec:
             terms["g_rec"] = tf.add_n(perceptual.distances(self.features, edit, truth))
             loss += c.lambda_rec * terms["g_rec"]
+        if c.lambda_flow:
+            terms["g_flow"] = flow_error(painted["flow"], batch["landmarks"], batch["target_landmarks"])
+            loss += c.lambda_flow * terms["g_flow"]
         return {"g_loss": loss, **terms}
 
     def judged(self, latent, image):
@@ -312,18 +345,18 @@ class Rotator(FaceModel):
         c = self.config
         image, attributes = batch["image"], batch["attributes"]
         own, target = self.poses(batch)
-        truth = batch.get("target_image") if self.learns_from_answers else None
+        answered = "target_image" in batch and self.learns_from_answers
         terms = self.predictor_losses(image, own, attributes)
         latent = self.encode(batch)
         drawn = self.normal(batch, (c.latent,), draw=1)
 
-        asked = {"turned": (latent, target, attributes)}
-        if truth is None and c.lambda_rec:
-            asked["same"] = (latent, own, attributes)
+        asked = {"turned": (latent, target, attributes, own)}
+        if not answered and c.lambda_rec:
+            asked["same"] = (latent, own, attributes, own)
         painted = self.generate(asked)
         turned = scored = self.shown(painted["turned"], image)
         if c.turned == "drawn":  # by itself: through shared batch statistics its losses would reach E
-            scored = self.generate({"drawn": (drawn, target, attributes)})["drawn"]["image"]
+            scored = self.generate({"drawn": (drawn, target, attributes, own)})["drawn"]["image"]
 
         # D1 and L_codeGAN (eqs. 2 and 4). One look at each code serves both: who minimises what is settled by the
         # variables that each sum moves.
@@ -334,8 +367,8 @@ class Rotator(FaceModel):
         loss = c.lambda_code * terms["g_code"]
 
         # L_rec (eq. 1) or the true answers.
-        if truth is not None:
-            terms |= self.answer_losses(turned, truth)
+        if answered:
+            terms |= self.answer_losses(turned, painted["turned"], batch)
             loss += terms["g_loss"]
         elif c.lambda_rec:
             same = self.shown(painted["same"], image)
@@ -373,8 +406,8 @@ class Rotator(FaceModel):
         if "target_image" not in batch or not self.learns_from_answers:
             return terms
         with tf.GradientTape() as tape:
-            painted = self.generate({"turned": (self.encode(batch), target, batch["attributes"])})["turned"]
-            terms |= self.answer_losses(self.shown(painted, batch["image"]), batch["target_image"])
+            painted = self.generate({"turned": (self.encode(batch), target, batch["attributes"], own)})["turned"]
+            terms |= self.answer_losses(self.shown(painted, batch["image"]), painted, batch)
         self.minimize(self.g_optimizer, tape, terms["g_loss"], self.coder_variables)
         self._follow()
         return terms
@@ -410,25 +443,28 @@ class Rotator(FaceModel):
         Args:
             inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``pose`` (batch, 3), the asked yaw, pitch
                 and roll in degrees, clipped to the trained range. ``attributes`` (batch, 40) in 0/1, 0.5 for unknown,
-                are estimated where they are absent.
+                and ``source_pose`` (batch, 3), what the faces show now (read with `warp` only), are estimated where
+                they are absent.
         """
         image, pose = (tf.convert_to_tensor(inputs[key]) for key in ("image", "pose"))
-        attributes = tf.convert_to_tensor(inputs["attributes"]) if "attributes" in inputs else None
-        return {"image": self._turn(image, pose, attributes)}
+        known = {key: tf.convert_to_tensor(inputs[key]) for key in ("attributes", "source_pose") if key in inputs}
+        return {"image": self._turn(image, pose, **known)}
 
     def editor(self):
         """Returns the network from ``image`` and asked ``pose`` (degrees) to ``image``, which is what exports hold."""
         image = keras.Input(self.generator.output["image"].shape[1:], name="image")
         pose = keras.Input((ANGLES,), name="pose")
-        outputs = {"image": self._turn(image, pose, None)}
+        outputs = {"image": self._turn(image, pose)}
         return keras.Model({"image": image, "pose": pose}, outputs, name="editor")
 
-    def _turn(self, image, pose, attributes):
+    def _turn(self, image, pose, attributes=None, source_pose=None):
         if attributes is None:
             attributes = self.estimate_attributes(image)
+        if source_pose is None:
+            source_pose = self.estimate_pose(image)
         latent = self.ema_encoder({"image": image, "noise": keras.ops.zeros_like(image[..., :1])}, training=False)
-        asked = {"latent": latent["latent"], "pose": self.pose_code(pose), "attributes": attributes}
-        return self.shown(self.ema_generator(asked, training=False), image)
+        code = self.code(latent["latent"], self.pose_code(pose), attributes, self.pose_code(source_pose))
+        return self.shown(self.ema_generator(code, training=False), image)
 
     def estimate_pose(self, image):
         """Returns P's (batch, 3) yaw, pitch and roll in degrees of (batch, size, size, 3) pictures in [-1, 1]."""

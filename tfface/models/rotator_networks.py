@@ -13,6 +13,7 @@ from tfface.conventions import ATTRIBUTES
 from tfface.models.ganimation import weights_init
 
 ANGLES = 3  # yaw, pitch, roll
+FLOW_UNIT = 0.03  # picture widths that G's output 1 moves a pixel: an update of the weights moves it a pixel or so
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Blocks:
         activate_sum: activation after a block's addition.
         upsampling: "nearest" (enlarge, then convolve) or "transposed" (strided transposed convolutions, whose 1x1
             shortcut fills a quarter of the pixels).
-        published_init: weights start as N(0, 0.02), else He's.
+        published_init: weights start as N(0, 0.02), which suits wide networks; else so that a signal keeps its size
+            from layer to layer (LeCun et al. 1998): nothing normalises the blocks' sums.
     """
 
     width: int = 32
@@ -35,7 +37,7 @@ class Blocks:
     published_init: bool = True
 
     def init(self):
-        return weights_init(self.published_init)
+        return weights_init() if self.published_init else keras.initializers.LecunNormal()
 
     def convolve(self, x, filters, kernel, name, stride=1):
         return layers.Conv2D(filters, kernel, stride, "same", kernel_initializer=self.init(), name=name)(x)
@@ -129,6 +131,7 @@ class Generator(_Network):
         latent: (batch, latent).
         pose: (batch, 3), yaw, pitch and roll as shares of the trained range, [-1, 1].
         attributes: (batch, 40), 0/1, 0.5 for unknown.
+        with `warp` also source_pose: (batch, 3), as `pose`, that of the encoded picture.
 
     Outputs:
         image: (batch, size, size, 3) in [-1, 1].
@@ -137,21 +140,24 @@ class Generator(_Network):
     """
 
     def __init__(self, size, blocks, latent=128, warp=False, **kwargs):
-        latents = keras.Input((latent,), name="latent")
-        pose, attributes = keras.Input((ANGLES,), name="pose"), keras.Input((len(ATTRIBUTES),), name="attributes")
-        x = layers.Concatenate(name="input")([latents, pose, attributes])
+        lengths = {"latent": latent, "pose": ANGLES, "attributes": len(ATTRIBUTES)}
+        if warp:
+            lengths["source_pose"] = ANGLES
+        inputs = {name: keras.Input((length,), name=name) for name, length in lengths.items()}
+        x = layers.Concatenate(name="input")(list(inputs.values()))
         x = blocks.dense(blocks.dense(x, 8 * blocks.width, "fc1"), (size // 8) ** 2 * 8 * blocks.width, "fc2")
         x = layers.Reshape((size // 8, size // 8, 8 * blocks.width), name="maps")(x)
         for number in (1, 2, 3):
             x = blocks.residual(x, blocks.width * 2 ** (3 - number), f"block{number}", 2)
-        heads = layers.Conv2D(
-            6 if warp else 3, 3, padding="same", kernel_initializer=weights_init(), dtype="float32", name="conv4"
-        )(x)
-        outputs = {"image": keras.ops.tanh(heads[..., :3])}
-        if warp:
-            outputs |= {"flow": heads[..., 3:5], "keep": keras.ops.sigmoid(heads[..., 5:] + 1.0)}
+        painted = layers.Conv2D(
+            3, 3, padding="same", kernel_initializer=weights_init(), dtype="float32", name="conv4"
+        )(x)  # fmt: skip
+        outputs = {"image": keras.ops.tanh(painted)}
+        if warp:  # starts with the picture as it is: from places at random nothing can be learnt
+            heads = layers.Conv2D(3, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="warp")(x)
+            outputs |= {"flow": FLOW_UNIT * heads[..., :2], "keep": keras.ops.sigmoid(heads[..., 2:] + 1.0)}
         settings = dict(size=size, blocks=blocks, latent=latent, warp=warp)
-        super().__init__({"latent": latents, "pose": pose, "attributes": attributes}, outputs, settings, **kwargs)
+        super().__init__(inputs, outputs, settings, **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="tfface")

@@ -57,7 +57,7 @@ class Pose(Task):
         source = np.asarray(labels["pose"], np.float32)
         asked = _asked(source if keep_others else np.zeros_like(source), wanted)
         attributes = {"attributes": np.asarray(labels["attributes"], np.float32)} if "attributes" in labels else {}
-        return {"pose": asked, **attributes}
+        return {"pose": asked, "source_pose": source, **attributes}
 
     def estimate(self, model, images):
         poses, attributes = (
