@@ -20,7 +20,7 @@ SETTINGS = {
         discriminator_layers=2, conditioning="film", n_critic=2, warmup_steps=4, lambda_rec=1.0,
     ),
     "recognizer": dict(image_size=16, batch_size=4, steps=8, width=6, embedding=8, classes=10, head="margin", shift=1),
-    # A low rate: biases that batch normalisation cancels have no gradient but rounding, of which Adam makes whole steps.
+    # A low rate: biases that batch normalisation cancels have only rounding for a gradient, and Adam steps by it.
     "rotator": dict(
         image_size=16, batch_size=4, steps=8, warmup_steps=4, width=4, latent=8, features="identity",
         lambda_answer=1.0, warp=True, published_init=False, learning_rate=1e-5,
