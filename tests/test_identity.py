@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfface import identity
+from tfface import chips, identity
 from tfface.synthetic import camera, people
 from tfface.synthetic.render import render
 from tfface.synthetic.scene import Light, Pose, Scene, action_units
@@ -20,7 +20,7 @@ def _pictures(person, seed):
 def test_chip_matrix_undoes_a_similarity():
     drawn = _pictures(3, 0)
     turned = drawn.landmarks @ (1.7 * np.array([[0.9, -0.2], [0.2, 0.9]])).T + [31, -7]
-    first, second = identity.chip_matrix(drawn.landmarks), identity.chip_matrix(turned)
+    first, second = chips.chip_matrix(drawn.landmarks), chips.chip_matrix(turned)
     at = drawn.landmarks @ first[:, :2].T + first[:, 2]
     np.testing.assert_allclose(turned @ second[:, :2].T + second[:, 2], at, atol=1e-3)
     eyes = at[36:48].mean(0)
@@ -30,7 +30,7 @@ def test_chip_matrix_undoes_a_similarity():
 def test_a_larger_picture_gives_nearly_the_same_chip():
     drawn = _pictures(3, 0)
     large = cv2.resize(drawn.image, (480, 480), interpolation=cv2.INTER_CUBIC)
-    difference = identity.chip(large, drawn.landmarks * 3).astype(float) - identity.chip(drawn.image, drawn.landmarks)
+    difference = chips.chip(large, drawn.landmarks * 3).astype(float) - chips.chip(drawn.image, drawn.landmarks)
     assert np.abs(difference).mean() < 3
 
 

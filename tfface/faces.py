@@ -63,7 +63,7 @@ class Face:
     @functools.cached_property
     def landmarks(self):
         """(68, 2) float32 in iBUG 300-W order; those turned away are where the mesh says they are, not on the rim."""
-        return (_mapping_68() @ self.mesh[:468, :2]).astype(np.float32)
+        return (mapping_68() @ self.mesh[:468, :2]).astype(np.float32)
 
     @functools.cached_property
     def pose(self):
@@ -203,8 +203,13 @@ def _canonical():
         return dict(np.load(stream))
 
 
+def average_mesh():
+    """Returns the (468, 3) mesh of the average face: x to the image's right, y up, z toward the viewer, centimetres."""
+    return _canonical()["V"]
+
+
 @functools.cache
-def _mapping_68():
+def mapping_68():
     """(68, 468) weights that turn mesh points into iBUG landmarks."""
     vertices = _canonical()["V"]
     mapping = np.zeros((68, len(vertices)))

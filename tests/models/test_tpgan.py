@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface import conventions, identity, patches
+from tfface import chips, conventions, patches
 from tfface.errors import InputError
 from tfface.models import tpgan
 from tfface.models.tpgan import TPGAN, TPGANConfig, identity_features, laplacian, log_loss, symmetry
@@ -287,7 +287,7 @@ def test_the_shipped_identity_network_sees_frontal_crops_as_its_own_chips():
     # Where average eyes and nose base lie in its chips, against where they lie in a frontal crop.
     five = patches.FRONTAL
     assert tpgan._CHIP_SIDE == pytest.approx((five[1] - five[0])[0] / 0.3503, abs=0.01)
-    places = (identity.PADDING + identity._PLACES) / (2 * identity.PADDING + 1)
+    places = (chips.PADDING + chips.PLACES) / (2 * chips.PADDING + 1)
     eyes = (places[:2].mean(0) + places[2:4].mean(0)) / 2
     ours = (five[:2].mean(0) - [tpgan._CHIP_LEFT, tpgan._CHIP_TOP]) / tpgan._CHIP_SIDE
     np.testing.assert_allclose(ours, eyes, atol=0.01)

@@ -1,7 +1,7 @@
 """Scenes by number: scene k of a set is a function of (seed, k, settings) alone, whoever draws it and in what order.
 
-People never overlap between the three roles: the identities of each are a range of their own (`ROLES`), so a judge that
-scores a model was trained on nobody the model saw, and neither saw the people of the evaluation.
+People never overlap between the roles: the identities of each are a range of their own (`ROLES`), so a judge that scores
+a model was trained on nobody the model or the annotator saw, and none of them saw the people of the evaluation.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from tfface.synthetic.cooccurrence import exclude, sample_action_units
 from tfface.synthetic.scene import Background, Camera, Light, Occluder, Pose, Scene, action_units
 
 # Role number r owns the identities r * PEOPLE_PER_ROLE to (r + 1) * PEOPLE_PER_ROLE - 1.
-ROLES = ("train", "judge", "evaluation")
+ROLES = ("train", "judge", "evaluation", "annotator")
 PEOPLE_PER_ROLE = 2**40
 
 # Side views by name: the yaw's size and its sign (0: either). A whole number is a view too: its yaw in degrees.
