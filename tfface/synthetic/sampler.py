@@ -1,7 +1,7 @@
 """Scenes by number: scene k of a set is a function of (seed, k, settings) alone, whoever draws it and in what order.
 
-People never overlap between the roles: the identities of each are a range of their own (`ROLES`), so a judge that scores
-a model was trained on nobody the model or the annotator saw, and none of them saw the people of the evaluation.
+People never overlap between the roles: the identities of each are a range of their own (`ROLES`), so a judge that
+scores a model was trained on nobody the model or the annotator saw, and none of them saw the people of the evaluation.
 """
 
 import dataclasses
