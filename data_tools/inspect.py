@@ -1,4 +1,7 @@
-"""Describes a data set in text and one picture: ``python -m data_tools.inspect data/mine``."""
+"""Describes a data set in text and one picture: ``python -m data_tools.inspect data/mine``.
+
+``--where "AU12>0.5 and emotion=happy"`` describes the records that a query chooses (`data_tools.queries`).
+"""
 
 import argparse
 import pathlib
@@ -8,7 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tfface import conventions, sheets
+from data_tools import queries
+from tfface import conventions, images, sheets
 from tfface.data import records
 from tfface.errors import InputError, exit_code
 
@@ -30,6 +34,10 @@ def parser():
     result.add_argument(
         "--samples", type=int, default=24, help="pictures on the sheet, spread evenly (default %(default)s)"
     )
+    result.add_argument(
+        "--where", metavar="QUERY", help='only records that fit, such as "AU12>2 and emotion=happy and yaw<15 and Male"'
+    )
+    result.add_argument("--list", metavar="FILE", help="write the sources of the records that fit, one a line")
     return result
 
 
@@ -43,20 +51,41 @@ def _run(options):
     if options.samples < 1:
         raise InputError(f"--samples {options.samples}: expected at least 1")
     dataset = records.open_dataset(options.directory)
-    labels, samples = read(dataset, options.samples, options.verify)
+    chosen = None
+    if options.where or options.list:
+        sources, chosen = choose(dataset, options.where)
+        print(f"{chosen.sum()} of {len(chosen)} records" + (f" where {options.where}" if options.where else ""))
+        if options.list:
+            with images.atomic(options.list) as stream:
+                stream.write("".join(f"{source}\n" for source in sources[chosen]).encode())
+        if not chosen.any():
+            return
+    labels, samples = read(dataset, options.samples, options.verify, chosen)
     print("\n".join(describe(dataset, labels)))
     path = pathlib.Path(options.sheet or dataset.directory / "inspect.png")
     sheets.save(path, contact_sheet(samples))
     print(f"\n{'every record is whole and in range; ' if options.verify else ''}contact sheet: {path}")
 
 
-def read(dataset, samples, verify=False):
+def choose(dataset, query):
+    """Returns the sources (N,) and (N,) bool, the records that a query chooses (all without one)."""
+    columns = {name: [] for name in ("source", *records.FLOATS, *records.INTEGERS)}
+    for row in tqdm(dataset.records(images=False), total=len(dataset), desc="choosing", unit="record", disable=None):
+        for name, values in columns.items():
+            values.append(row[name])
+    columns = {name: np.array(values) for name, values in columns.items()}
+    chosen = queries.select(query, columns) if query else np.ones(len(dataset), bool)
+    return columns["source"], chosen
+
+
+def read(dataset, samples, verify=False, chosen=None):
     """Reads a whole data set once, checksums included.
 
     Args:
         dataset: `records.Dataset`.
         samples: how many whole records to keep, spread evenly.
         verify: decode every picture and check every value too.
+        chosen: (N,) bool, the records to read; None reads all.
 
     Returns:
         (dict from label to an array with one row per record, list of whole records). The labels are the schema's
@@ -65,12 +94,16 @@ def read(dataset, samples, verify=False):
     Raises:
         InputError: damage, or with `verify` the first record that is out of range.
     """
-    wanted = set(np.linspace(0, len(dataset) - 1, min(samples, len(dataset))).round().astype(int).tolist())
+    places = np.arange(len(dataset)) if chosen is None else np.flatnonzero(chosen)
+    kept_of = np.linspace(0, len(places) - 1, min(samples, len(places))).round().astype(int)
+    wanted, among = set(places[kept_of].tolist()), set(places.tolist())
     present = (*records.MASKS, "scene", "view")
     columns = {name: [] for name in (*records.FLOATS, *records.INTEGERS, *present, "test")}
     kept = []
     every = dataset.records(images=False)
     for number, record in enumerate(tqdm(every, total=len(dataset), desc="reading", unit="record", disable=None)):
+        if number not in among:
+            continue
         for name in (*records.FLOATS, *records.INTEGERS):
             columns[name].append(record[name])
         for name in present:
@@ -110,11 +143,11 @@ def check(record, size):
 
 def describe(dataset, labels):
     """Returns lines of text about a data set; `labels` are those of `read`."""
-    info, count = dataset.info, len(dataset)
+    info, count = dataset.info, len(labels["test"])
     size = sum(shard["bytes"] for shard in info["shards"])
     test = int(labels["test"].sum())
     lines = [
-        f"{dataset.directory}: {count} records of {dataset.image_size} x {dataset.image_size} pixels, "
+        f"{dataset.directory}: {len(dataset)} records of {dataset.image_size} x {dataset.image_size} pixels, "
         f"{size / 1e6:.1f} MB in {len(dataset.shards)} files (schema {info['schema']})",
         f"source: {info['source'] or 'not said'}; licence: {info['licence'] or 'not said'}; seed: {info['seed']}",
         *(f"  {key}: {value}" for key, value in info["settings"].items()),

@@ -114,3 +114,19 @@ def test_share_inside_by_hand():
     assert metrics.share_inside([[3, 1], [0, 2]], mask) == 0.5
     assert metrics.share_inside([[[1, 2], [0, 1]], [[0, 0], [0, 0]]], mask) == 0.75
     assert math.isnan(metrics.share_inside(np.zeros((2, 2)), mask))
+
+
+def test_emotionet_score_by_hand():
+    found = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 1], [0, 1, 1]])
+    truth = np.array([[1, 999, 0], [0, 1, 0], [1, 999, 0], [0, np.nan, 0]])
+    scores = metrics.emotionet_score(found, truth)
+    # First: 2 of 4 right, TP 1, FP 1, FN 1; second: one row known, right; third: absent but found thrice.
+    np.testing.assert_allclose(scores["accuracy"], [0.5, 1.0, 0.25])
+    np.testing.assert_allclose(scores["f1"], [0.5, 1.0, 0.0])
+    assert scores["score"] == pytest.approx(((0.5 + 1 + 0.25) / 3 + 0.5) / 2)
+
+
+def test_emotionet_score_leaves_out_what_nobody_annotated():
+    scores = metrics.emotionet_score([[1, 0], [1, 0]], [[999, 0], [999, 0]])
+    assert np.isnan(scores["accuracy"][0]) and np.isnan(scores["f1"]).all()  # the second is neither there nor found
+    assert scores["mean_accuracy"] == 1.0

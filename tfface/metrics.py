@@ -64,6 +64,30 @@ def action_unit_scores(estimate, truth, names):
     }
 
 
+def emotionet_score(found, truth, missing=999):
+    """Score of the EmotioNet challenge: which action units are present (Benitez-Quiroz et al. 2017).
+
+    Args:
+        found: (N, A) of 0 and 1.
+        truth: (N, A) of 0 and 1; `missing` or NaN where nobody looked, which counts nowhere.
+
+    Returns:
+        dict of `accuracy` and `f1` (A,), each action unit's own (F1 is NaN where it is neither present nor found,
+        accuracy where all is missing), and `mean_accuracy`, `mean_f1` and `score`, the mean of these two.
+    """
+    found, truth = np.asarray(found, np.float64) > 0.5, np.asarray(truth, np.float64)
+    known = ~np.isnan(truth) & (truth != missing)
+    present = known & (truth > 0.5)
+    right, hits = (known & (found == present)).sum(0), (present & found).sum(0)
+    count, marked = known.sum(0), present.sum(0) + (known & found).sum(0)
+    accuracy = np.where(count > 0, right / np.maximum(count, 1), np.nan)
+    f1 = np.where(marked > 0, 2 * hits / np.maximum(marked, 1), np.nan)
+    means = [float(np.nanmean(values)) if np.isfinite(values).any() else float("nan") for values in (accuracy, f1)]
+    return {
+        "accuracy": accuracy, "f1": f1, "mean_accuracy": means[0], "mean_f1": means[1], "score": float(np.mean(means)),
+    }  # fmt: skip
+
+
 def attention_statistics(attention):
     """Returns mean, share below 0.05 and share above 0.95 of attention masks (1 keeps the input picture)."""
     attention = np.asarray(attention, np.float64)

@@ -76,3 +76,17 @@ def test_bad_input(tmp_path, capsys):
     assert inspect.main([str(tmp_path)]) == 2
     assert "no data set here" in capsys.readouterr().err
     assert inspect.main([str(write(tmp_path / "d", 1)), "--samples", "0"]) == 2
+
+
+def test_where_describes_and_lists_what_fits(tmp_path, capsys):
+    directory, chosen = write(tmp_path / "d"), tmp_path / "smiling.txt"
+    assert inspect.main([str(directory), "--where", "AU12>1 and yaw>0", "--list", str(chosen), "--samples", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "5 of 20 records where AU12>1 and yaw>0" in text and "20 records of 24 x 24 pixels" in text
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith("  ")}
+    assert lines["AU12"][1:8] == ["2.50", "0.0%", "0.0%", "0.0%", "100.0%", "0.0%", "0.0%"]
+    assert lines["yaw"][1] == "1.0" and lines["yaw"][-1] == "9.0"
+    assert chosen.read_text() == "\n" * 5  # these records have no source
+    assert inspect.main([str(directory), "--where", "yaw>80"]) == 0
+    assert "0 of 20 records where yaw>80" in capsys.readouterr().out
+    assert inspect.main([str(directory), "--where", "AU99=1"]) == 2
