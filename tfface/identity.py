@@ -17,27 +17,35 @@ from tfface.chips import CHIP, chip
 ASSET = pathlib.Path(__file__).parent / "assets" / "face_identity.npz"
 SAME_PERSON = 0.6  # distance below which dlib's author calls two faces the same person
 _MEAN_COLOR = (122.782, 117.001, 104.298)
+# Residual blocks in their order.
+BLOCKS = (
+    "conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down", "conv128_1",
+    "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out",
+)  # fmt: skip
 EARLY_MAPS = ("conv32_down", "conv32_1", "conv32_2")  # in the order of the network
 
 
 def embed(chips):
     """Returns the (N, 128) float32 descriptors of (N, 150, 150, 3) RGB chips in 0..255; differentiable."""
-    weights = _weights()
-    x = tf.nn.max_pool2d(_stem(chips), 3, 2, "VALID")
-    for name in ("conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
-                 "conv128_1", "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"):  # fmt: skip
+    return tf.reduce_mean(maps(chips, BLOCKS[-1:])[0], [1, 2]) @ _weights()["fc"]
+
+
+def maps(pictures, names):
+    """Returns the maps [(N, H, W, C), ...] of some of `BLOCKS`, named in their order, of (N, S, S, 3) RGB in 0..255.
+
+    ``32``-maps have a quarter, ``64``-maps an eighth and ``128``-maps a sixteenth of the pictures' size.
+    """
+    weights, found = _weights(), []
+    x = tf.nn.max_pool2d(_stem(pictures), 3, 2, "VALID")
+    for name in BLOCKS[: BLOCKS.index(names[-1]) + 1]:
         x = _residual(x, weights[name + "/1"], weights[name + "/2"], "down" in name)
-    return tf.reduce_mean(x, [1, 2]) @ weights["fc"]
+        found += [x] if name in names else []
+    return found
 
 
 def early_maps(pictures):
     """Returns the maps of `EARLY_MAPS`, half and a quarter of the size, of (N, S, S, 3) RGB in 0..255 of any S."""
-    maps = [_stem(pictures)]
-    x = tf.nn.max_pool2d(maps[0], 3, 2, "VALID")
-    for name in EARLY_MAPS[1:]:
-        x = _residual(x, _weights()[name + "/1"], _weights()[name + "/2"], False)
-        maps.append(x)
-    return maps
+    return [_stem(pictures), *maps(pictures, EARLY_MAPS[1:])]
 
 
 def _stem(pictures):
