@@ -1,5 +1,6 @@
 """Exports: what TensorFlow Serving would load computes what the model in memory does, and needs TensorFlow alone."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 
-from tfface import checkpoints, conventions, export, models, training
+from tfface import checkpoints, conventions, export, formats, models, signatures, training
 from tfface.config import RunSettings
 from tfface.data.records import RecordWriter
 from tfface.errors import InputError
@@ -103,7 +105,7 @@ def test_bytes_of_any_square_size_and_format(exported):
 def test_decoding_a_crop_averages_over_pixels_when_it_shrinks():
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
-    crop = export.decode_crop(tf.io.encode_png(stripes), SIZE)
+    crop = signatures.decode_crop(tf.io.encode_png(stripes), SIZE)
     assert np.abs(crop).max() < 0.1  # without antialias it would be -1 or 1
 
 
@@ -114,12 +116,32 @@ def test_bytes_that_are_no_square_picture_are_refused(exported, data):
         signature(image_bytes=tf.constant([data]), action_units=tf.zeros((1, 17)))
 
 
-def test_only_the_editor_is_inside(run, exported):
-    model = training.load_model(run)
+def count_variables(exported):
     names = [name for name, _ in tf.train.list_variables(str(exported.directory / "variables" / "variables"))]
-    count = sum(name.endswith("VARIABLE_VALUE") for name in names)
-    assert count == len(model.editor().variables) < len(model.variables)
+    return sum(name.endswith("VARIABLE_VALUE") for name in names)
+
+
+def test_only_what_edits_and_what_estimates_is_inside(run, exported, tmp_path):
+    model = training.load_model(run)
+    assert model.discriminator.trainable_variables
+    assert count_variables(exported) <= len(model.ema_generator.variables) + len(model.discriminator.variables)
     assert exported.size == sum(p.stat().st_size for p in exported.directory.rglob("*") if p.is_file())
+    absolute = models.get("ganimation")(dataclasses.replace(model.config, relative=False))
+    alone = export.export_model(absolute, tmp_path / "alone", estimate=False)
+    assert count_variables(alone) == len(absolute.editor().variables)
+    assert set(tf.saved_model.load(str(alone.directory)).signatures) == {"serving_default", "edit_bytes", "model_card"}
+
+
+def test_the_model_says_what_a_face_shows_and_what_it_is(run, exported):
+    model = training.load_model(run)
+    served = tf.saved_model.load(str(exported.directory)).signatures
+    image = tf.constant(inputs(3)[0] / np.float32(127.5) - 1)
+    shown = served["estimate"](image=image)["action_units"]
+    np.testing.assert_allclose(shown, model.estimate_action_units(image), atol=1e-6)
+    cards = served["model_card"](request=tf.constant(["", "?"]))["card"].numpy()
+    written = json.loads((exported.directory / "model_card.json").read_text())
+    del written["signatures"]  # a list of which the card itself is one
+    assert [json.loads(card) for card in cards] == [written] * 2
 
 
 def test_card_says_what_it_is_and_what_it_saw(exported):
@@ -128,6 +150,7 @@ def test_card_says_what_it_is_and_what_it_saw(exported):
     assert card["data"]["source"] == "noise" and card["data"]["licence"] == "CC0 1.0"
     assert card["inputs"]["action_units"]["labels"] == list(conventions.ACTION_UNITS)
     assert card["inputs"]["image"]["shape"] == [SIZE, SIZE, 3]
+    assert card["metrics"] == "not evaluated" and len(card["limits"]) == 4 and "Apache-2.0" in card["licence"]
 
 
 def test_warmup_requests_are_what_tensorflow_serving_reads(exported):
@@ -143,7 +166,7 @@ def test_warmup_requests_are_what_tensorflow_serving_reads(exported):
         signatures[request.model_spec.signature_name](**tensors)
         assert log.SerializeToString(deterministic=True) == data.numpy()  # nothing unknown, nothing left out
         seen.append(request.model_spec.signature_name)
-    assert seen == ["serving_default", "edit_bytes"]
+    assert seen == ["serving_default", "edit_bytes", "estimate", "model_card"]
 
 
 def test_versions_count_up_and_are_never_overwritten(run, tmp_path):
@@ -183,3 +206,49 @@ def test_a_model_that_reloads_differently_leaves_nothing(run, tmp_path, monkeypa
     with pytest.raises(RuntimeError, match="differs"):
         export.export_run(run, tmp_path / "faces")
     assert list((tmp_path / "faces").iterdir()) == []
+
+
+def test_several_models_share_a_list(run, tmp_path):
+    server_config = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
+    for name in ("smiles", "poses"):
+        export.export_run(run, tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    export.write_models_config(tmp_path)
+    read = text_format.Parse((tmp_path / "models.config").read_text(), server_config.ModelServerConfig())
+    listed = [(each.name, each.base_path, each.model_platform) for each in read.model_config_list.config]
+    assert listed == [(name, f"/models/{name}", "tensorflow") for name in ("poses", "smiles")]
+
+
+def test_two_models_of_one_name_are_refused_before_anything_is_written(run, tmp_path):
+    with pytest.raises(InputError, match="two models named ganimation"):
+        export.export_runs([run, run], tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.parametrize("kind", formats.FILES)
+def test_other_formats_are_held_to_the_savedmodel(run, tmp_path, kind, monkeypatch):
+    if kind == "onnx":
+        pytest.importorskip("tf2onnx", reason="ONNX exports need the onnx extra")
+        pytest.importorskip("onnxruntime", reason="ONNX exports need the onnx extra")
+    made = export.export_run(run, tmp_path / kind, kind=kind)
+    assert 0 < made.max_error < 1e-5
+    assert sorted(path.name for path in made.directory.iterdir()) == sorted([formats.FILES[kind], "model_card.json"])
+    pixels, units = inputs(3)
+    image = pixels / np.float32(127.5) - 1
+    expected = training.load_model(run).edit({"image": tf.constant(image), "action_units": tf.constant(units)})
+    actual = formats.run(kind, made.directory / formats.FILES[kind], {"image": image, "action_units": units})
+    assert formats.max_error({name: value.numpy() for name, value in expected.items()}, actual) < 1e-5
+    with pytest.raises(InputError, match="one format in a folder"):
+        export.export_run(run, tmp_path / kind)
+    monkeypatch.setattr(formats, "TOLERANCE", 0.0)
+    with pytest.raises(RuntimeError, match="differs from the SavedModel"):
+        export.export_run(run, tmp_path / kind, kind=kind)
+    assert [path.name for path in (tmp_path / kind).iterdir()] == ["1"]
+
+
+def test_faces_for_the_comparison_are_faces():
+    images, landmarks = formats.real_faces(64, 1.0)
+    assert images.shape == (4, 64, 64, 3) and np.abs(images).max() <= 1
+    eyes, mouth = landmarks[:, 36:48].mean(1), landmarks[:, 48:].mean(1)
+    assert (eyes[:, 1] < 32).all() and (mouth[:, 1] > 32).all()
+    assert np.ptp(images[-1], axis=-1).max() == 0  # one is grey

@@ -96,9 +96,16 @@ def build_parser():
     sub = command("edit", edit_command.run_edit, "edit the faces of photographs with a trained run")
     edit_command.add_arguments(sub)
 
-    sub = command("export", export, "write a run's generator as a SavedModel for TensorFlow Serving")
-    sub.add_argument("run", metavar="RUN")
-    sub.add_argument("-o", "--output", metavar="DIR", help="folder of all versions (default: RUN/export/MODEL)")
+    sub = command("export", export, "write a run's generator as a SavedModel for TensorFlow Serving, as ONNX or LiteRT")
+    sub.add_argument("runs", nargs="+", metavar="RUN", help="run directory; several need -o and get a models.config")
+    sub.add_argument(
+        "-o", "--output", metavar="DIR",
+        help="folder of all versions (default: RUN/export/MODEL); for several runs the one above, with DIR/MODEL each",
+    )  # fmt: skip
+    sub.add_argument("--format", choices=("savedmodel", "onnx", "litert"), default="savedmodel")
+    sub.add_argument(
+        "--no-estimate", action="store_true", help="leave out what tells clients what a face shows now (smaller)"
+    )
 
     sub = command("info", info, "versions and devices, or the settings and presets of a model")
     sub.add_argument("model", nargs="?", metavar="MODEL")
@@ -172,19 +179,27 @@ def evaluate(arguments):
 
 
 def export(arguments):
-    """Exports a run."""
+    """Exports one run or several."""
     from tfface import training
-    from tfface.export import export_run
+    from tfface.export import export_run, export_runs
 
-    output = arguments.output or export_directory(training.open_run(arguments.run))
-    exported = export_run(arguments.run, output)
-    print(f"{exported.directory}: {exported.size / 1e6:.1f} MB, off the model in memory by {exported.max_error:.1e}")
+    options = {"kind": arguments.format, "estimate": not arguments.no_estimate}
+    if len(arguments.runs) == 1:
+        output = arguments.output or export_directory(training.open_run(arguments.runs[0]), arguments.format)
+        exported = [export_run(arguments.runs[0], output, **options)]
+    elif arguments.output is None:
+        raise InputError("--output: several runs need a folder for all of them, such as -o export")
+    else:
+        exported = export_runs(arguments.runs, arguments.output, **options)
+    reference = "the model in memory" if arguments.format == "savedmodel" else "the SavedModel on crops of a real face"
+    for each in exported:
+        print(f"{each.directory}: {each.size / 1e6:.1f} MB, off {reference} by at most {each.max_error:.1e}")
     return 0
 
 
-def export_directory(run):
+def export_directory(run, kind="savedmodel"):
     """Returns where a `training.Run` is exported to: the folder's name is the name it is served under."""
-    return run.path / "export" / run.model
+    return run.path / "export" / (run.model if kind == "savedmodel" else f"{run.model}-{kind}")
 
 
 def info(arguments):

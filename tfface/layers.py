@@ -1,10 +1,29 @@
 """Blocks that two or more papers share. All of them are NHWC and serialisable."""
 
+import contextlib
+import contextvars
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 _PACKAGE = "tfface"
+_PLAIN = contextvars.ContextVar("plain convolutions", default=False)
+
+
+@contextlib.contextmanager
+def plain_convolutions():
+    """What is traced inside holds plain convolutions, the same sums in another order: for converters to other runtimes,
+    which do not know the operations that are faster on CPUs."""
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def _plain():
+    return _PLAIN.get() or bool(tf.config.list_physical_devices("GPU"))
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -102,7 +121,7 @@ class Downsample(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         height, width, channels = inputs.shape[1:]
         small = height and width and height * width // 4 <= self.largest_product
-        if not small or tf.config.list_physical_devices("GPU"):
+        if not small or _plain():
             return super().convolution_op(inputs, kernel)
         padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
         patches = tf.image.extract_patches(padded, [1, 4, 4, 1], [1, 2, 2, 1], [1, 1, 1, 1], "VALID")
@@ -135,7 +154,7 @@ class WideConvolution(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         height, width, channels = inputs.shape[1:]
         even = height and width and not (height % self.block or width % self.block)
-        if not even or min(channels, self.filters) > self.most_channels or tf.config.list_physical_devices("GPU"):
+        if not even or min(channels, self.filters) > self.most_channels or _plain():
             return super().convolution_op(inputs, kernel)
         taps = tf.constant(block_taps(kernel.shape[0], self.block), kernel.dtype)
         # Rows first, then columns: (tap, in row, tap, in column, channel, out row, out column, filter).
@@ -188,7 +207,7 @@ class UnpoolConvolution(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, **kwargs)
 
     def convolution_op(self, inputs, kernel):
-        if tf.config.list_physical_devices("GPU"):
+        if _plain():
             return super().convolution_op(tf.repeat(tf.repeat(inputs, 2, 1), 2, 2), kernel)
         taps = tf.constant(unpooled_taps(kernel.shape[0]), kernel.dtype)
         # (offset down, offset across, channel, out row, out column, filter), as depth_to_space wants it.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfface import export, models
+from tfface import export, formats, models, signatures
 
 sys.path.insert(0, str(Path(__file__).parent))
 import small  # noqa: E402
@@ -20,3 +20,14 @@ def test_exports_compute_the_same_and_say_what_they_take(name, tmp_path):
     assert list(card["inputs"]) == list(model.editor().input)
     assert all(len(said["range"]) == 2 for said in card["inputs"].values())
     assert card["crop_margin"] == model.synthetic.get("margin", 1.0)
+    assert (card["model"], card["task"]) == (name, model.task)
+    assert ("estimate" in card["signatures"]) == bool(signatures.estimates(model))
+
+
+@pytest.mark.parametrize("kind", formats.FILES)
+@pytest.mark.parametrize("name", [name for name in models.names() if hasattr(models.get(name), "editor")])
+def test_other_formats_compute_the_same_on_a_real_face(name, kind, tmp_path):
+    if kind == "onnx":
+        pytest.importorskip("tf2onnx", reason="ONNX exports need the onnx extra")
+        pytest.importorskip("onnxruntime", reason="ONNX exports need the onnx extra")
+    assert export.export_model(small.build(name), tmp_path / name, kind=kind).max_error < 1e-4

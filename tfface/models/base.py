@@ -111,7 +111,7 @@ class FaceModel(keras.Model):
     def conditions(self):
         """Returns what exports say of inputs of ``editor()``: ``{name: {"labels": [...], "range": [low, high]}}``.
 
-        Only of those that are no label vectors of records (`export.CONDITIONS`), or hold a part of one.
+        Only of those that are no label vectors of records (`model_card.CONDITIONS`), or hold a part of one.
         """
         return {}
 

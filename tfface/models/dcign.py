@@ -382,6 +382,10 @@ class DCIGN(FaceModel):
         centre, spread = self.scale()
         return (tf.gather(code, self.places(), axis=1) - centre) / spread
 
+    def estimate_latents(self, image):
+        """Returns (batch, 3): the named latents of (batch, size, size, 3) pictures, in units of their spread."""
+        return self.read(self.encode(image))
+
     def set(self, code, latents, asked):
         """Returns codes whose named latents are moved to asked values.
 

@@ -55,7 +55,7 @@ class Latents(Task):
         }
 
     def estimate(self, model, images):
-        return [{"latents": latents} for latents in np.asarray(model.read(model.encode(images)), np.float32)]
+        return [{"latents": latents} for latents in np.asarray(model.estimate_latents(images), np.float32)]
 
     def answer(self, scene, wanted):
         degrees = {name: _degrees(name, value) for name, value in wanted.items()}
