@@ -1,4 +1,4 @@
-"""``python -m tfface``: train, evaluate, edit, export, info. Light: ``--help`` does not import TensorFlow.
+"""``python -m tfface``: train, evaluate, edit, export, serve, info. Light: ``--help`` does not import TensorFlow.
 
 Exit codes: 0 done, 1 training broke down, 2 bad input (one line on stderr says what), 130 stopped by the user.
 """
@@ -107,6 +107,17 @@ def build_parser():
         "--no-estimate", action="store_true", help="leave out what tells clients what a face shows now (smaller)"
     )
 
+    sub = command("serve", serve, "serve exports on this machine: a stand-in for TensorFlow Serving's REST and gRPC")
+    sub.add_argument("export", metavar="EXPORT", help="folder of one model's versions, or of several such folders")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    sub.add_argument("--port", type=int, default=8501, help="REST (default: 8501; 0 takes a free one)")
+    sub.add_argument("--grpc-port", type=int, default=8500, help="gRPC (default: 8500; 0 takes a free one)")
+    sub.add_argument("--max-request-mb", type=float, default=32, metavar="MB", help="largest request (default: 32)")
+    sub.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="for one request (default: 60)")
+    sub.add_argument(
+        "--batch", type=int, default=16, help="examples of concurrent requests computed together (default: 16)"
+    )
+
     sub = command("info", info, "versions and devices, or the settings and presets of a model")
     sub.add_argument("model", nargs="?", metavar="MODEL")
     return parser
@@ -200,6 +211,29 @@ def export(arguments):
 def export_directory(run, kind="savedmodel"):
     """Returns where a `training.Run` is exported to: the folder's name is the name it is served under."""
     return run.path / "export" / (run.model if kind == "savedmodel" else f"{run.model}-{kind}")
+
+
+def serve(arguments):
+    """Serves exports until it is stopped."""
+    import asyncio
+
+    from tfface.serving.server import serve as run
+
+    for name in ("max_request_mb", "timeout", "batch"):
+        if not getattr(arguments, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name):g}: expected more than 0")
+    served = run(
+        arguments.export,
+        host=arguments.host,
+        port=arguments.port,
+        grpc_port=arguments.grpc_port,
+        largest_body=int(arguments.max_request_mb * 2**20),
+        timeout=arguments.timeout,
+        batch=arguments.batch,
+        say=lambda text: print(text, flush=True),
+    )
+    asyncio.run(served)
+    return 0
 
 
 def info(arguments):

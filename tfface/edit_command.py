@@ -34,7 +34,13 @@ def add_arguments(parser):
     """Adds the command's flags to an argparse parser."""
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="photographs, or folders of them")
     parser.add_argument("--example", action="store_true", help="edit scikit-image's portrait of an astronaut")
-    parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a trained model")
+    trained = parser.add_mutually_exclusive_group(required=True)
+    trained.add_argument("--run", metavar="RUN", help="run directory of a trained model")
+    trained.add_argument(
+        "--server",
+        metavar="HOST:PORT",
+        help="of TensorFlow Serving or `tfface serve`; grpc://HOST:PORT, /MODEL behind it",
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="picture, or folder for several")
     asked = parser.add_argument_group("what to ask, one of", "A run takes the flag of what its model was made for.")
     for task in map(tasks.get, tasks.names()):
@@ -70,13 +76,21 @@ def run_edit(arguments):
     if arguments.face not in ("largest", "all") and not (arguments.face.isdecimal() and int(arguments.face)):
         raise InputError(f"--face {arguments.face}: expected a number from 1 on, largest or all")
     jobs = plan(arguments.images, arguments.output, arguments.example, sweep and sweep[0])
-    from tfface import training
+    if arguments.server:
+        from tfface.serving.remote import RemoteModel
 
-    run = training.open_run(arguments.run)
-    texts = _texts(run, given, arguments)
-    model = training.load_model(arguments.run)
+        model = RemoteModel(arguments.server, given)
+        name, run_name = model.name, model.run
+        texts = _texts(f"{arguments.server} serves {name}", model.task, given, arguments)
+    else:
+        from tfface import models, training
+
+        run = training.open_run(arguments.run)
+        name, run_name = run.model, run.path.resolve().name
+        texts = _texts(f"{run.path} is a run of {name}", models.get(name).task, given, arguments)
+        model = training.load_model(arguments.run)
     request = parse(model, texts, sweep, arguments.relative)
-    return edit_all(editing.Editor(model), jobs, arguments, request, model=run.model, run_name=run.path.resolve().name)
+    return edit_all(editing.Editor(model), jobs, arguments, request, model=name, run_name=run_name)
 
 
 def _given(arguments):
@@ -91,15 +105,16 @@ def _given(arguments):
     return given
 
 
-def _texts(run, given, arguments):
-    """Returns the texts of the flag that belongs to a run's model; `InputError` for another one's."""
-    from tfface import models
+def _texts(which, name, given, arguments):
+    """Returns the texts of the flag that belongs to a model; `InputError` for another one's.
 
-    name = models.get(run.model).task
+    Args:
+        which: the model in words. name: of its task, None if it has none.
+    """
     if name is None:
-        raise InputError(f"{run.path}: is a run of {run.model}, which edits no pictures; name another --run")
+        raise InputError(f"{which}, which edits no pictures; name another --run")
     task = tasks.get(name)
-    right = f"{run.path} is a run of {run.model}, which takes {task.flag} {task.example}".rstrip()
+    right = f"{which}, which takes {task.flag} {task.example}".rstrip()
     for flag in given:
         if flag != task.flag:
             raise InputError(f"{flag}: {right}")

@@ -24,8 +24,18 @@ def test_exports_compute_the_same_and_say_what_they_take(name, tmp_path):
     assert ("estimate" in card["signatures"]) == bool(signatures.estimates(model))
 
 
+SLOW = ("rotator", "tpgan")  # graphs of thousands of operations
+
+
 @pytest.mark.parametrize("kind", formats.FILES)
-@pytest.mark.parametrize("name", [name for name in models.names() if hasattr(models.get(name), "editor")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in models.names()
+        if hasattr(models.get(name), "editor")
+    ],
+)
 def test_other_formats_compute_the_same_on_a_real_face(name, kind, tmp_path):
     if kind == "onnx":
         pytest.importorskip("tf2onnx", reason="ONNX exports need the onnx extra")
