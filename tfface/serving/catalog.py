@@ -57,8 +57,14 @@ class Signature:
             outputs = self._function(**{name: tf.constant(value) for name, value in inputs.items()})
         except tf.errors.OpError as error:
             code = _CODES.get(error.error_code, "INTERNAL")
-            raise ServingError(code, error.message.partition("\n")[0]) from None
+            raise ServingError(code, _what_happened(error.message)) from None
         return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _what_happened(message):
+    """The line of TensorFlow's message that says so: the last one before the names of nodes, after the stack's."""
+    lines = [line for line in message.partition("\t [[")[0].splitlines() if line.strip()]
+    return lines[-1].strip() if lines else message
 
 
 class Model:

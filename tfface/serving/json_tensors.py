@@ -204,7 +204,7 @@ def short_decimals(array):
         for digits in (9, 6):
             scale = np.power(10.0, digits - 1 - places)
             rounded = np.rint(exact * scale) / scale
-            same = np.isfinite(rounded) & (rounded.astype(np.float32) == exact)
+            same = (np.abs(rounded) <= np.finfo(np.float32).max) & (rounded.astype(np.float32) == exact)
             result[same] = rounded[same]
     return result
 
