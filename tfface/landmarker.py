@@ -48,9 +48,9 @@ class Networks:
     def __init__(self, threads=1):
         task = resources.files("tfface") / "assets" / "face_landmarker.task"
         with task.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            self._detector = _interpreter(archive.read("face_detector.tflite"), threads)
-            self._mesh = _interpreter(archive.read("face_landmarks_detector.tflite"), threads)
-            self._blendshapes = _interpreter(archive.read("face_blendshapes.tflite"), threads)
+            self._detector = interpreter(archive.read("face_detector.tflite"), threads)
+            self._mesh = interpreter(archive.read("face_landmarks_detector.tflite"), threads)
+            self._blendshapes = interpreter(archive.read("face_blendshapes.tflite"), threads)
         self._anchors = _anchors()
 
     def detect(self, picture, threshold):
@@ -64,7 +64,7 @@ class Networks:
             (N, 9) float32: score, box left, top, right, bottom, x and y of the eye on the image's left, x and y of the
             other eye; in pixels of `picture`.
         """
-        raw, logits = _run(self._detector, picture[None].astype(np.float32) / 127.5 - 1)
+        raw, logits = run(self._detector, picture[None].astype(np.float32) / 127.5 - 1)
         logits = logits[0, :, 0]
         keep = logits > np.log(threshold / (1 - threshold))
         raw, anchors = raw[0, keep], self._anchors[keep]
@@ -93,7 +93,7 @@ class Networks:
         shifted[:, 2] += to_image[:, :2].sum(1) * 0.5 - 0.5
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
         crop = cv2.warpAffine(image, shifted, (MESH_SIZE, MESH_SIZE), flags=flags)
-        points, presence, _ = _run(self._mesh, crop[None].astype(np.float32) / 255)
+        points, presence, _ = run(self._mesh, crop[None].astype(np.float32) / 255)
         points = points.reshape(MESH_POINTS, 3)
         xy = points[:, :2] @ to_image[:, :2].T + to_image[:, 2]
         presence = float(1 / (1 + np.exp(-presence.ravel()[0])))
@@ -101,16 +101,17 @@ class Networks:
 
     def blendshapes(self, points):
         """Returns the (52,) float32 activations, 0-1, in the order of `BLENDSHAPES`, of (478, 3) mesh points."""
-        return _run(self._blendshapes, points[None, _BLENDSHAPE_POINTS, :2])[0].ravel()
+        return run(self._blendshapes, points[None, _BLENDSHAPE_POINTS, :2])[0].ravel()
 
 
-def _interpreter(model, threads):
+def interpreter(model, threads=1):
+    """Returns a LiteRT interpreter of a model's bytes; one thread may use it at a time."""
     with _quiet():
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=model, num_threads=threads)
-        interpreter.allocate_tensors()
-    return interpreter
+        made = Interpreter(model_content=model, num_threads=threads)
+        made.allocate_tensors()
+    return made
 
 
 @contextlib.contextmanager
@@ -126,7 +127,8 @@ def _quiet():
         os.close(sink)
 
 
-def _run(interpreter, tensor):
+def run(interpreter, tensor):
+    """Returns the outputs of a model for one input."""
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.ascontiguousarray(tensor, np.float32))
     interpreter.invoke()
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
