@@ -56,7 +56,7 @@ def _to_onnx(function):
     try:
         import tf2onnx
     except ImportError:
-        raise InputError("--format onnx needs tf2onnx and onnxruntime: pip install tfface[onnx]") from None
+        raise InputError("--format onnx needs tf2onnx and onnxruntime: pip install -e '.[onnx]'") from None
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     frozen = convert_variables_to_constants_v2(function)
@@ -80,7 +80,7 @@ def run(kind, path, inputs):
         try:
             import onnxruntime
         except ImportError:
-            raise InputError("--format onnx needs tf2onnx and onnxruntime: pip install tfface[onnx]") from None
+            raise InputError("--format onnx needs tf2onnx and onnxruntime: pip install -e '.[onnx]'") from None
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         taken = {each.name for each in session.get_inputs()}

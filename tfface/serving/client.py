@@ -149,7 +149,7 @@ class _Grpc:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc
         except ImportError as error:
-            raise InputError(f"{client.address}: gRPC needs {error.name}: pip install tfface[serving]") from None
+            raise InputError(f"{client.address}: gRPC needs {error.name}: pip install -e '.[serving]'") from None
         self._grpc, self._client = grpc, client
         limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(host, options=limits)

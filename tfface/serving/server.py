@@ -38,7 +38,7 @@ async def serve(
 
         from tfface.serving import rest, rpc
     except ImportError as error:
-        raise InputError(f"tfface serve needs {error.name}: pip install tfface[serving]") from None
+        raise InputError(f"tfface serve needs {error.name}: pip install -e '.[serving]'") from None
 
     catalog = Catalog(path)
     for model in catalog.models.values():
