@@ -78,6 +78,8 @@ def test_a_picture_alone_and_among_others():
 
 def test_batch_statistics_are_for_training_only():
     generator, inputs = small(normalization="batch"), asked()
+    norms = [layer for layer in generator.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(norms) > 10 and all(layer.synchronized for layer in norms)  # several devices train as one
     alone = {key: value[:1] for key, value in inputs.items()}
     assert np.abs(generator(inputs, training=True)["image"][:1] - generator(alone, training=True)["image"]).max() > 1e-3
     before = [v.numpy() for v in generator.non_trainable_variables]

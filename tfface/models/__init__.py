@@ -10,6 +10,7 @@ _CLASSES = {
     "ganimation": "GANimation",
     "recognizer": "Recognizer",
     "rotator": "Rotator",
+    "tpgan": "TPGAN",
 }
 
 

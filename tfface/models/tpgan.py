@@ -26,7 +26,7 @@ What differs, and why:
 * Of the blog: gradient norms per picture (not one for the whole batch), a fuser that keeps negative values, patches
   pasted where they were cut out, features taken after the last skip connection, 68 landmarks read within their range,
   and a tanh at the output, without which pictures leave [-1, 1].
-* A warm-up without the discriminator, and `squeeze`, for narrow networks and short runs.
+* A warm-up without discriminator and identity loss, and `squeeze`, for narrow networks and short runs.
 """
 
 import dataclasses
@@ -76,7 +76,7 @@ class TPGANConfig(ModelConfig):
     learning_rate: float = setting(1e-4, "of both Adams")
     beta_1: float = setting(0.9, "of both Adams")
     constant_share: float = setting(0.5, "share of the steps before the rate falls linearly to zero; 1: it never falls")
-    warmup_steps: int = setting(0, "steps of the generator alone, before the discriminator joins")
+    warmup_steps: int = setting(0, "steps of the generator alone, before discriminator and identity loss join")
     recognizer: str = setting("", "run of a recognizer for the identity loss; none: the shipped face-identity network")
     identities: int = setting(340, "classes of the identity head; identity numbers beyond it share classes")
     weight_half: float = setting(1.0, "picture of half the size, against 1 for the full one")
@@ -98,7 +98,7 @@ class TPGANConfig(ModelConfig):
             lambda_ce=10.0,
         ),
         "laptop": dict(
-            image_size=64, batch_size=12, steps=3400, warmup_steps=2800, synthetic_count=8000, width=16,
+            image_size=64, batch_size=12, steps=2800, warmup_steps=2000, synthetic_count=8000, width=16,
             ema_decay=0.995, **_NARROW,
         ),
         "smoke": dict(
@@ -294,7 +294,10 @@ class TPGAN(FaceModel):
         return {"d_loss": adv + c.lambda_gp * gp, "d_adv": adv, "d_gp": gp}
 
     def generator_losses(self, part, made, adversarial=True):
-        """Terms the generator minimises on what it made of a micro-batch (paper, eqs. 4 to 11)."""
+        """Terms the generator minimises on what it made of a micro-batch (paper, eqs. 4 to 11).
+
+        Without `adversarial`, those of the warm-up: nobody judges how real or whose face it is.
+        """
         c = self.config
         rec = sym = 0.0
         for name, factor, weight in (("image", 1, 1.0), ("half", 2, c.weight_half), ("quarter", 4, c.weight_quarter)):
@@ -311,7 +314,7 @@ class TPGAN(FaceModel):
             "g_tv": losses.total_variation(made["image"]),
         }
         loss = rec + c.lambda_sym * sym + c.lambda_local * terms["g_local"] + c.lambda_tv * terms["g_tv"]
-        if c.lambda_id:
+        if c.lambda_id and adversarial:
             pairs = zip(self.features(made["image"]), self.features(part["target"]), strict=True)
             terms["g_id"] = tf.add_n([losses.l1(fake, tf.stop_gradient(real)) for fake, real in pairs])
             loss += c.lambda_id * terms["g_id"]
@@ -330,7 +333,7 @@ class TPGAN(FaceModel):
     # Steps.
 
     def warmup_step(self, batch):
-        """The generator learns from its pairs alone."""
+        """The generator learns from the pixels of its pairs alone; the identity loss costs as much as all of it."""
         for part in self.micro_batches(self.examples(batch), self.config.generator_updates):
             with tf.GradientTape() as tape:
                 terms = self.generator_losses(part, self.generate(part), adversarial=False)
