@@ -59,6 +59,7 @@ def parser():
         help=f"batches of {sampler.FACTOR_BATCH} in which one thing varies: {', '.join(sampler.FACTORS)}, or all in "
         "turn",
     )  # fmt: skip
+    result.add_argument("--bare", action="store_true", help="no hair, beard or glasses; black behind the head")
     result.add_argument("--quiet", action="store_true", help="no progress bar")
     return result
 
@@ -90,6 +91,7 @@ def _run(options):
         vary=options.vary,
         views=[name.strip() for name in options.views.split(",") if name.strip()],
         factor=options.factor,
+        bare=options.bare,
     )
     print(f"{options.count} pictures in {directory}; look at {directory / 'sheet.png'}")
 

@@ -8,7 +8,7 @@ from tfface.errors import InputError
 from tfface.synthetic import background
 
 
-@pytest.mark.parametrize("kind", background.KINDS)
+@pytest.mark.parametrize("kind", background.DRAWN)
 def test_pictures_are_deterministic_in_range_and_not_flat(kind):
     one, again, other = (background.paint(kind, seed, 64) for seed in (1, 1, 2))
     assert one.shape == (64, 64, 3) and one.dtype == np.float32 and 0 <= one.min() and one.max() <= 1
@@ -18,7 +18,7 @@ def test_pictures_are_deterministic_in_range_and_not_flat(kind):
     assert spread > 0.02
 
 
-@pytest.mark.parametrize("kind", background.KINDS)
+@pytest.mark.parametrize("kind", background.DRAWN)
 def test_layout_does_not_depend_on_size(kind):
     small, large = background.paint(kind, 3, 64), background.paint(kind, 3, 256)
     shrunk = cv2.resize(large, (64, 64), interpolation=cv2.INTER_AREA)

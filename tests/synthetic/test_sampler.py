@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tfface.conventions import ACTION_UNITS, ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
-from tfface.synthetic import attributes, camera, cooccurrence, labels, sampler
+from tfface.synthetic import attributes, background, camera, cooccurrence, labels, sampler
 from tfface.synthetic.scene import Scene
 
 
@@ -108,6 +108,15 @@ def test_exactly_one_factor_varies_in_a_batch(factor):
     }
     assert {name: len(found) for name, found in values.items()} == {n: 20 if n == factor else 1 for n in values}
     assert len({(s.action_units, s.background, s.camera, s.pose.roll) for s in drawn}) == 1
+
+
+def test_bare_heads_are_alike_but_for_shape_and_skin():
+    (plain,), (bare,) = scenes(1, factor="light"), scenes(1, factor="light", bare=True)
+    worn = dict(bare.attributes)
+    assert (worn["Bald"], worn["No_Beard"], worn["Eyeglasses"], worn["Mustache"], worn["Black_Hair"]) == (1, 1, 0, 0, 0)
+    assert bare.background.kind == "black" and not background.paint("black", 3, 8).any()
+    assert dataclasses.replace(bare, attributes=plain.attributes, background=plain.background) == plain
+    assert "black" not in {scene.background.kind for scene in scenes(100)}
 
 
 def test_all_factors_take_turns_and_batches_are_numbered():

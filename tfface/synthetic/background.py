@@ -145,11 +145,16 @@ def _leaves(rng, size):
     return cv2.GaussianBlur(image, (0, 0), max(0.4, size * rng.uniform(0.003, 0.012)))
 
 
+def _black(rng, size):
+    return np.zeros((size, size, 3), np.float32)
+
+
 _PAINTERS = {
     "gradient": _gradient, "clouds": _cloudy, "stripes": _stripes, "checks": _checks, "bricks": _bricks,
-    "bokeh": _bokeh, "shelves": _shelves, "window": _window, "leaves": _leaves,
+    "bokeh": _bokeh, "shelves": _shelves, "window": _window, "leaves": _leaves, "black": _black,
 }  # fmt: skip
 KINDS = tuple(_PAINTERS)
+DRAWN = KINDS[:-1]  # behind natural scenes
 
 
 def paint(kind, seed, size):

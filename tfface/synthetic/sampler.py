@@ -41,6 +41,8 @@ _OTHER_ATTRIBUTE = 0.5
 # What changes between pictures of one person: glasses come off, lipstick too.
 _CHANGEABLE = (("Eyeglasses", 0.08), ("Wearing_Lipstick", 0.08))
 
+_BARE = (("Bald", 1), ("No_Beard", 1), ("Eyeglasses", 0))
+
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
@@ -100,6 +102,7 @@ class Settings:
             of log scale.
         views: names of `VIEWS` or whole yaws. One person, expression and light is shown in each of them in turn.
         factor: one of `FACTORS` or "all": batches of `FACTOR_BATCH` neutral scenes in which only that varies.
+        bare: heads without hair, beard and glasses before black, as those of the Basel Face Model.
     """
 
     people: str = "train"
@@ -114,6 +117,7 @@ class Settings:
     jitter: float = 0.015
     views: tuple = ()
     factor: str = ""
+    bare: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "views", tuple(self.views))
@@ -169,8 +173,11 @@ def role(identity):
 
 def sample_scene(seed, index, settings=Settings()):
     """Returns scene `index` (from 0) of the set that `seed` and `settings` name."""
-    if settings.factor:
-        return _factor_scene(seed, index, settings)
+    scene = _factor_scene(seed, index, settings) if settings.factor else _natural_scene(seed, index, settings)
+    return _bared(scene) if settings.bare else scene
+
+
+def _natural_scene(seed, index, settings):
     index, answer = divmod(index, settings.answers)
     other = {thing: answer if thing == settings.vary else 0 for thing in VARY}
     # Pictures of one group share what `settings.views` must hold still; without views each is a group of its own.
@@ -295,7 +302,14 @@ def _rounded(part):
 
 
 def _background(rng):
-    return Background(str(rng.choice(background.KINDS)), int(rng.integers(2**31)))
+    return Background(str(rng.choice(background.DRAWN)), int(rng.integers(2**31)))
+
+
+def _bared(scene):
+    worn = scene.attributes
+    for name, value in _BARE:
+        worn = rules.edit(scene.identity, worn, name, value)
+    return dataclasses.replace(scene, attributes=worn, background=Background("black"))
 
 
 def _occluder(rng, chance):
