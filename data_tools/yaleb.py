@@ -4,7 +4,7 @@ Files are named ``yaleB13_P00A+035E-20.png`` (or .pgm): person 13, camera 0, lig
 20 below. That is the image's left, so the azimuth changes its sign on the way into a record. Full pictures and the cut
 and aligned ones (168x192) are read alike: the face is found in the picture of each person and camera whose light comes
 closest to the front, and all others of that person and camera are cut in the same way (they were taken within seconds,
-and in most of them half of the face is black). What lies outside a picture is of its mean grey.
+and in most of them half of the face is black). What lies outside a picture is black, as behind the rendered heads.
 
 ``--batches`` writes batches of 20 pictures of one person in which the light varies, for training DC-IGN further on real
 faces (``tfface train dcign --init RUN --data DIR``). Pictures that were not used are in rejects.csv, with the reason.
@@ -165,8 +165,7 @@ def make_record(picture, matrix, size, view):
     """Returns the record of a picture that a 2x3 matrix takes to a crop of `size` pixels; InputError if unreadable."""
     pixels = images.read_image(picture.path)
     border = max(pixels.shape[:2])
-    mean = [float(value) for value in pixels.mean((0, 1))]
-    padded = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_CONSTANT, value=mean)
+    padded = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
     moved = np.array(matrix)
     moved[:, 2] -= moved[:, :2] @ (border, border)
     return {
