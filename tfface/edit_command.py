@@ -32,7 +32,7 @@ class Request:
 
 def add_arguments(parser):
     """Adds the command's flags to an argparse parser."""
-    parser.add_argument("images", nargs="*", metavar="IMAGE", help="photographs, or folders of them")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="photographs, folders of them, or a video")
     parser.add_argument("--example", action="store_true", help="edit scikit-image's portrait of an astronaut")
     trained = parser.add_mutually_exclusive_group(required=True)
     trained.add_argument("--run", metavar="RUN", help="run directory of a trained model")
@@ -48,6 +48,7 @@ def add_arguments(parser):
             asked.add_argument(task.flag, nargs="+", action="extend", metavar=task.metavar, help=task.help)
         else:
             asked.add_argument(task.flag, action="store_const", const=[], help=task.help)
+    asked.add_argument("--drive", metavar="VIDEO", help="for a video: the expressions of the face in another one")
     parser.add_argument(
         "--sweep", metavar="NAME=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip"
     )
@@ -66,29 +67,34 @@ def add_arguments(parser):
 
 def run_edit(arguments):
     """Runs the command with parsed `add_arguments`; returns the exit code; `InputError` before writing."""
-    from tfface import editing, sweeps
+    from tfface import editing, sweeps, video
 
     given = _given(arguments)
     sweep = sweeps.parse(arguments.sweep) if arguments.sweep else None
-    if not given and sweep is None:
+    if not given and sweep is None and not arguments.drive:
         flags = ", ".join(f"{task.flag} {task.example}".strip() for task in map(tasks.get, tasks.names()))
         raise InputError(f"nothing to edit: say what, with {flags} or a sweep, such as --sweep AU12=0:1:9")
     if arguments.face not in ("largest", "all") and not (arguments.face.isdecimal() and int(arguments.face)):
         raise InputError(f"--face {arguments.face}: expected a number from 1 on, largest or all")
-    jobs = plan(arguments.images, arguments.output, arguments.example, sweep and sweep[0])
+    clip = next(filter(video.is_video, arguments.images), None)
+    if arguments.drive and not clip:
+        raise InputError(f"--drive {arguments.drive}: is for a video; name one to edit")
+    jobs = [] if clip else plan(arguments.images, arguments.output, arguments.example, sweep and sweep[0])
     if arguments.server:
         from tfface.serving.remote import RemoteModel
 
         model = RemoteModel(arguments.server, given)
         name, run_name = model.name, model.run
-        texts = _texts(f"{arguments.server} serves {name}", model.task, given, arguments)
+        texts = _texts(f"{arguments.server} serves {name}", model.task, given, arguments, clip)
     else:
         from tfface import models, training
 
         run = training.open_run(arguments.run)
         name, run_name = run.model, run.path.resolve().name
-        texts = _texts(f"{run.path} is a run of {name}", models.get(name).task, given, arguments)
+        texts = _texts(f"{run.path} is a run of {name}", models.get(name).task, given, arguments, clip)
         model = training.load_model(arguments.run)
+    if clip:
+        return _edit_clip(editing.Editor(model), clip, arguments, texts, name, run_name)
     request = parse(model, texts, sweep, arguments.relative)
     return edit_all(editing.Editor(model), jobs, arguments, request, model=name, run_name=run_name)
 
@@ -105,11 +111,14 @@ def _given(arguments):
     return given
 
 
-def _texts(which, name, given, arguments):
+def _texts(which, name, given, arguments, clip):
     """Returns the texts of the flag that belongs to a model; `InputError` for another one's.
 
     Args:
-        which: the model in words. name: of its task, None if it has none.
+        which: the model in words.
+        name: of its task, None if it has none.
+        given, arguments: what is asked.
+        clip: path of the video among the inputs, None if there is none.
     """
     if name is None:
         raise InputError(f"{which}, which edits no pictures; name another --run")
@@ -122,7 +131,36 @@ def _texts(which, name, given, arguments):
         raise InputError(f"--sweep: {right}, in which there is nothing to sweep")
     if arguments.relative and not task.changes_by:
         raise InputError(f"--relative: {right}, always as absolute values")
+    if clip:
+        from tfface import video_edit
+
+        video_edit.check(arguments, task, bool(given))
     return given.get(task.flag, [])
+
+
+def _edit_clip(editor, clip, arguments, texts, name, run_name):
+    """Edits the one video of a command line."""
+    from tfface import provenance, video_edit
+
+    if arguments.drive:
+        wanted, text = None, f"driven by {pathlib.Path(arguments.drive).name}"
+    else:
+        request = parse(editor.model, texts, None, arguments.relative)
+        wanted, text = request.series[0], _said(arguments, request)
+    mark = provenance.Edit(model=name, run=run_name, edit=text, source=pathlib.Path(clip).name)
+    edit = video_edit.VideoEdit(
+        editor, arguments.face, wanted, arguments.drive, arguments.keep_others, arguments.relative
+    )
+    frames, with_face = edit.write(clip, arguments.output, mark, not arguments.no_label)
+    print(f"{arguments.output}: {with_face} of {frames} frames with a face, {text}")
+    return 0
+
+
+def _said(arguments, request):
+    """Returns an edit in words, all of it that decides the result."""
+    changes = f"{request.text}{' relative to the face' if arguments.relative else ''}"
+    others = "others kept" if arguments.keep_others else "others neutral"
+    return f"face {arguments.face}: {changes}; {others}{'; no label' if arguments.no_label else ''}"
 
 
 def parse(model, texts, sweep, relative):
@@ -218,9 +256,7 @@ def _edit_one(editor, source, target, arguments, request, model, run_name):
     photo = images.read_photo(source) if source else example_photo()
     relative, label = arguments.relative, not arguments.no_label
     changes = f"{request.text}{' relative to the face' if relative else ''}"
-    others = "others kept" if arguments.keep_others else "others neutral"
-    text = f"face {arguments.face}: {changes}; {others}{'' if label else '; no label'}"
-    mark = provenance.Edit(model=model, run=run_name, edit=text, source=photo.path.name)
+    mark = provenance.Edit(model=model, run=run_name, edit=_said(arguments, request), source=photo.path.name)
     if target.exists() and _made_by(target) == mark:
         return f"{target}: is already that edit"
     visible, pasted = photo.visible, editor.task.pasted is not None

@@ -22,6 +22,8 @@ class Editor:
     Attributes:
         task: the model's `tasks.base.Task`.
         margin: of the crops it was trained on, see `alignment.alignment_matrix`.
+        landmarker: `tfface.faces.Landmarker`.
+        model: what it asks.
     """
 
     def __init__(self, model, landmarker=None):
@@ -32,12 +34,12 @@ class Editor:
         """
         self.task = tasks.get(model.task)
         self.margin = model.synthetic.get("margin", 1.0)
-        self._model = model
-        self._landmarker = landmarker or Landmarker()
+        self.model = model
+        self.landmarker = landmarker or Landmarker()
 
     def find(self, photo):
         """Returns the `Face`s of (H, W, 3) uint8 RGB, left to right; `InputError` if there is none."""
-        faces = self._landmarker.find(photo)
+        faces = self.landmarker.find(photo)
         if not faces:
             raise InputError(
                 "no face found; use a photo in which a face is at least 32 pixels large and not in full profile"
@@ -60,12 +62,16 @@ class Editor:
         """
         return next(self.frames(photo, faces, [wanted], keep_others, relative))
 
-    def frames(self, photo, faces, series, keep_others=True, relative=False):
-        """Yields one picture, as of `edit`, for each request of `series`."""
-        size = self._model.config.image_size
+    def frames(self, photo, faces, series, keep_others=True, relative=False, labels=None):
+        """Yields one picture, as of `edit`, for each request of `series`.
+
+        `labels` are what each face shows, as of `estimate`, where that is known better than from this picture alone.
+        """
+        size = self.model.config.image_size
         crops = [pasting.take(photo, face, size, self.margin, self.task.pasted) for face in faces]
         edits = [
-            self._edit_crop(crop, face, series, keep_others, relative) for crop, face in zip(crops, faces, strict=True)
+            self._edit_crop(crop, face, series, keep_others, relative, shown)
+            for crop, face, shown in zip(crops, faces, labels or [None] * len(faces), strict=True)
         ]
         for i in range(len(series)):
             if self.task.pasted is None:
@@ -80,26 +86,31 @@ class Editor:
         """Returns the 2x3 transform from a picture of `frames` to a square of `size` pixels that shows its face (the
         first one, where nothing is pasted back)."""
         if self.task.pasted is None:
-            scale = size / max(self._model.config.image_size, SMALLEST_RESULT)
+            scale = size / max(self.model.config.image_size, SMALLEST_RESULT)
             return np.array([[scale, 0, 0], [0, scale, 0]])
         return alignment.alignment_matrix(face.landmarks, size, max(_AROUND, self.margin))
 
-    def _edit_crop(self, crop, face, series, keep_others, relative):
+    def estimate(self, photo, face):
+        """Returns the labels (`tasks.base`) that the model sees on a face of a photo."""
+        crop = pasting.take(photo, face, self.model.config.image_size, self.margin, self.task.pasted)
+        return self.task.estimate(self.model, _floats(crop))[0]
+
+    def _edit_crop(self, crop, face, series, keep_others, relative, shown=None):
         """Returns the model's pictures (N, S, S, 3) of `series`, their attention (N, S, S, 1) or None and, without it,
         the model's picture (S, S, 3) of the face as it is."""
-        image = (crop.image[None].astype(np.float32) / 127.5) - 1
+        image = _floats(crop)
         labels = {
             "landmarks": alignment.apply(crop.matrix, face.landmarks).astype(np.float32),
             "pose": np.array(conventions.pose_in_crop(face.pose, crop.matrix), np.float32),
-            **self.task.estimate(self._model, image)[0],
+            **(shown or self.task.estimate(self.model, image)[0]),
         }
         if relative:
-            shown = self.task.shown(labels)
-            series = [{name: shown[name] + value for name, value in wanted.items()} for wanted in series]
-        output = self._ask(image, [self.task.inputs(self._model, labels, wanted, keep_others) for wanted in series])
+            now = self.task.shown(labels)
+            series = [{name: now[name] + value for name, value in wanted.items()} for wanted in series]
+        output = self._ask(image, [self.task.inputs(self.model, labels, wanted, keep_others) for wanted in series])
         if "attention" in output or self.task.pasted is None:
             return output["image"], output.get("attention"), None
-        return output["image"], None, self._ask(image, [self.task.inputs(self._model, labels, {})])["image"][0]
+        return output["image"], None, self._ask(image, [self.task.inputs(self.model, labels, {})])["image"][0]
 
     def _ask(self, image, requests):
         """Returns the model's answers to ``[inputs of one example, ...]`` about one picture, (1, S, S, 3)."""
@@ -107,9 +118,13 @@ class Editor:
         for start in range(0, len(requests), _BATCH):
             part = requests[start : start + _BATCH]
             inputs = {name: np.stack([request[name] for request in part]) for name in part[0]}
-            answers.append(self._model.edit({"image": np.repeat(image, len(part), 0), **inputs}))
+            answers.append(self.model.edit({"image": np.repeat(image, len(part), 0), **inputs}))
         names = [name for name in ("image", "attention") if name in answers[0]]
         return {name: np.concatenate([np.asarray(answer[name], np.float32) for answer in answers]) for name in names}
+
+
+def _floats(crop):
+    return crop.image[None].astype(np.float32) / 127.5 - 1
 
 
 def _picture(edited):

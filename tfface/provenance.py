@@ -65,29 +65,24 @@ def read(path):
     return _from_xmp(_text(xmp)) or next((edit for text in plain if (edit := _from_text(text))), None)
 
 
-def add_label(pixels, avoid=()):
+def add_label(pixels, avoid=(), dark=None):
     """Draws the "AI-edited" label into a corner.
 
     Args:
         pixels: (H, W, 3) uint8 RGB.
         avoid: boxes (left, top, right, bottom) of faces: the corner that covers least of them is taken, the lower
             right one if none does.
+        dark: whether the label's plate is dark; None decides by what lies under it, see `plate_is_dark`.
 
     Returns:
         a labelled copy, and the label's box (left, top, right, bottom); nothing outside the box is changed.
     """
     height, width = pixels.shape[:2]
     image = Image.fromarray(pixels)
-    font, text_box, pad = _fit(width, height)
-    label = (text_box[2] - text_box[0] + 2 * pad, text_box[3] - text_box[1] + 2 * pad)
-    label = min(label[0], width), min(label[1], height)
-    margin = min(pad, (width - label[0]) // 2, (height - label[1]) // 2)
-    corners = [(x, y) for y in (height - label[1] - margin, margin) for x in (width - label[0] - margin, margin)]
-    left, top = min(corners, key=lambda corner: sum(_shared((*corner, *label), box) for box in avoid))
-    box = (left, top, left + label[0], top + label[1])
-    patch = pixels[top : box[3], left : box[2]]
+    box, label, font, text_box, pad = _place(width, height, avoid)
+    left, top = box[:2]
     # A dark plate on dark surroundings, a light one on light: it disturbs least, and the text contrasts with the plate.
-    dark = patch.mean() < 128
+    dark = _is_dark(pixels, box) if dark is None else dark
     plate = Image.new("RGB", label, (16, 16, 16) if dark else (240, 240, 240))
     image.paste(Image.blend(image.crop(box), plate, 0.75), box)
     ink = (255, 255, 255) if dark else (0, 0, 0)
@@ -97,6 +92,27 @@ def add_label(pixels, avoid=()):
         whole[top : box[3], left : box[2]] = np.asarray(image)[top : box[3], left : box[2]]
         return whole, box
     return np.asarray(image), box
+
+
+def plate_is_dark(pixels, avoid=()):
+    """Returns whether `add_label` takes a dark plate; a clip asks once, or it would change from frame to frame."""
+    height, width = pixels.shape[:2]
+    return _is_dark(pixels, _place(width, height, avoid)[0])
+
+
+def _is_dark(pixels, box):
+    return bool(pixels[box[1] : box[3], box[0] : box[2]].mean() < 128)
+
+
+def _place(width, height, avoid):
+    """Returns the label's box and size, its font, the text's box and the padding around it, in pixels."""
+    font, text_box, pad = _fit(width, height)
+    label = (text_box[2] - text_box[0] + 2 * pad, text_box[3] - text_box[1] + 2 * pad)
+    label = min(label[0], width), min(label[1], height)
+    margin = min(pad, (width - label[0]) // 2, (height - label[1]) // 2)
+    corners = [(x, y) for y in (height - label[1] - margin, margin) for x in (width - label[0] - margin, margin)]
+    left, top = min(corners, key=lambda corner: sum(_shared((*corner, *label), box) for box in avoid))
+    return (left, top, left + label[0], top + label[1]), label, font, text_box, pad
 
 
 def _fit(width, height):
