@@ -47,7 +47,7 @@ def align_photos(inputs, output, *, image_size=128, margin=1.0, min_size=48, pro
     output = pathlib.Path(output)
     sources = _named(images.list_images(inputs, output))
     _claim(output, {"image_size": image_size, "margin": margin, "min_size": min_size})
-    faces, rejects = _Table(output / FACES, FACE_COLUMNS), _Table(output / REJECTS, REJECT_COLUMNS)
+    faces, rejects = Table(output / FACES, FACE_COLUMNS), Table(output / REJECTS, REJECT_COLUMNS)
     done = {row["source"] for row in faces.rows} | {row["source"] for row in rejects.rows}
     landmarker = Landmarker()
     for path, name in tqdm(sources, unit="photo", disable=not progress):
@@ -70,7 +70,7 @@ def align_photos(inputs, output, *, image_size=128, margin=1.0, min_size=48, pro
 def read_faces(directory):
     """Yields a dict for each row of a folder's ``faces.csv``: numbers as arrays, `file` as a path that exists."""
     directory = pathlib.Path(directory)
-    for row in _Table(directory / FACES, FACE_COLUMNS).rows:
+    for row in Table(directory / FACES, FACE_COLUMNS).rows:
         number = {column: float(row[column]) for column in FACE_COLUMNS[3:]}
         yield {
             "file": directory / row["file"],
@@ -176,7 +176,7 @@ def _claim(output, settings):
         stream.write(json.dumps(settings, indent=1).encode() + b"\n")
 
 
-class _Table:
+class Table:
     """A CSV file to which rows are added for good; a line that an interruption cut short is dropped on opening."""
 
     def __init__(self, path, columns):
@@ -199,3 +199,13 @@ class _Table:
             stream.flush()
             os.fsync(stream.fileno())
         self.rows += rows
+
+    def keep(self, rows):
+        """Leaves only these rows, at once or not at all."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        with images.atomic(self._path) as stream:
+            stream.write(text.getvalue().encode())
+        self.rows = list(rows)
