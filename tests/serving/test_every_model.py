@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import small  # noqa: E402
 from conftest import serving  # noqa: E402
 
+pytestmark = pytest.mark.slow  # five exports; `test_client` does the same with one
 NAMES = [name for name in models.names() if models.get(name).task]
 
 
