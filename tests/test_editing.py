@@ -13,6 +13,7 @@ from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
 from tfface.faces import Landmarker
 from tfface.tasks.expression import Expression
+from tfface.tasks.pose import Pose
 
 AU12 = ACTION_UNITS.index("AU12")
 
@@ -316,3 +317,28 @@ def test_the_model_is_shown_the_crop_it_was_trained_on(landmarker):
     np.testing.assert_allclose(model.image[0], expected / 127.5 - 1, atol=1e-6)
     matrix = editor.view(face, 100)
     assert matrix[0, 0] == pytest.approx(pasting.take(photo, face, 100, margin=1.5).matrix[0, 0])
+
+
+def test_like_another_photo(trained_run, tmp_path, capsys):
+    Image.fromarray(data.astronaut()).save(tmp_path / "smile.png")
+    flags = ["--example", "-o", tmp_path / "out.png", "--like", tmp_path / "smile.png", "--au", "AU45=1"]
+    assert edit_command.run_edit(parsed(trained_run.path, *flags)) == 0
+    assert "like smile.png, AU45=1" in capsys.readouterr().out
+    wanted = edit_command.liked(Expression(), tmp_path / "smile.png")
+    assert wanted["AU12"] > 0.4 and set(wanted) == set(ACTION_UNITS)
+    (shown,) = edit_command.parse(Painter(), ["AU12=0.1"], None, False, tmp_path / "smile.png").series
+    assert shown == {**wanted, "AU12": 0.1}  # what is said counts
+    sweep = edit_command.parse(Painter(), [], ("AU12", [0.0, 1.0]), False, tmp_path / "smile.png")
+    assert [frame["AU12"] for frame in sweep.series] == [0, 1] and sweep.series[0]["AU06"] == wanted["AU06"]
+    assert set(edit_command.liked(Pose(), tmp_path / "smile.png")) == {"yaw", "pitch", "roll"}
+
+
+def test_like_is_refused_where_it_means_nothing(trained_run, tmp_path):
+    Image.fromarray(data.coffee()[:150, :150]).save(tmp_path / "coffee.png")
+    for flags, expected in (
+        (["--like", tmp_path / "coffee.png"], "--like .*coffee.png: no face found"),
+        (["--like", tmp_path / "gone.png"], "gone.png: no such file"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            edit_command.run_edit(parsed(trained_run.path, "--example", "-o", tmp_path / "out.png", *flags))
+    assert not (tmp_path / "out.png").exists()

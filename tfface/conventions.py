@@ -119,6 +119,13 @@ def pose_from_openface(pose_rx, pose_ry, pose_rz):
     return _pose_of_xyz(x, -y, -z)
 
 
+def pose_to_openface(yaw, pitch, roll):
+    """Returns OpenFace's (pose_Rx, pose_Ry, pose_Rz) in radians; the inverse of `pose_from_openface`."""
+    r = rotation_matrix(yaw, pitch, roll)  # = Rx(x) @ Ry(y) @ Rz(z)
+    x, y, z = np.arctan2(-r[1, 2], r[2, 2]), np.arcsin(np.clip(r[0, 2], -1, 1)), np.arctan2(-r[0, 1], r[0, 0])
+    return float(x), float(-y), float(-z)
+
+
 def pose_from_hopenet(yaw, pitch, roll):
     """Returns (yaw, pitch, roll) in degrees from Hopenet's, degrees too (CelebAMask-HQ's pose file is Hopenet's).
 

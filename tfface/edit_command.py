@@ -48,6 +48,7 @@ def add_arguments(parser):
             asked.add_argument(task.flag, nargs="+", action="extend", metavar=task.metavar, help=task.help)
         else:
             asked.add_argument(task.flag, action="store_const", const=[], help=task.help)
+    asked.add_argument("--like", metavar="PHOTO", help="the expression or the pose of another photo")
     asked.add_argument("--drive", metavar="VIDEO", help="for a video: the expressions of the face in another one")
     parser.add_argument(
         "--sweep", metavar="NAME=FROM:TO:FRAMES", help="for instance AU12=0:1:9: writes a GIF and a strip"
@@ -71,7 +72,7 @@ def run_edit(arguments):
 
     given = _given(arguments)
     sweep = sweeps.parse(arguments.sweep) if arguments.sweep else None
-    if not given and sweep is None and not arguments.drive:
+    if not given and sweep is None and not arguments.drive and not arguments.like:
         flags = ", ".join(f"{task.flag} {task.example}".strip() for task in map(tasks.get, tasks.names()))
         raise InputError(f"nothing to edit: say what, with {flags} or a sweep, such as --sweep AU12=0:1:9")
     if arguments.face not in ("largest", "all") and not (arguments.face.isdecimal() and int(arguments.face)):
@@ -95,7 +96,7 @@ def run_edit(arguments):
         model = training.load_model(arguments.run)
     if clip:
         return _edit_clip(editing.Editor(model), clip, arguments, texts, name, run_name)
-    request = parse(model, texts, sweep, arguments.relative)
+    request = parse(model, texts, sweep, arguments.relative, arguments.like)
     return edit_all(editing.Editor(model), jobs, arguments, request, model=name, run_name=run_name)
 
 
@@ -129,6 +130,10 @@ def _texts(which, name, given, arguments, clip):
             raise InputError(f"{flag}: {right}")
     if arguments.sweep and not task.sweepable:
         raise InputError(f"--sweep: {right}, in which there is nothing to sweep")
+    if arguments.like and not task.liked:
+        raise InputError(f"--like: {right}; there is nothing to take from another photo")
+    if arguments.like and (arguments.relative or arguments.drive):
+        raise InputError("--like goes neither with --relative nor with --drive; give one of them")
     if arguments.relative and not task.changes_by:
         raise InputError(f"--relative: {right}, always as absolute values")
     if clip:
@@ -145,7 +150,7 @@ def _edit_clip(editor, clip, arguments, texts, name, run_name):
     if arguments.drive:
         wanted, text = None, f"driven by {pathlib.Path(arguments.drive).name}"
     else:
-        request = parse(editor.model, texts, None, arguments.relative)
+        request = parse(editor.model, texts, None, arguments.relative, arguments.like)
         wanted, text = request.series[0], _said(arguments, request)
     mark = provenance.Edit(model=name, run=run_name, edit=text, source=pathlib.Path(clip).name)
     edit = video_edit.VideoEdit(
@@ -163,13 +168,33 @@ def _said(arguments, request):
     return f"face {arguments.face}: {changes}; {others}{'; no label' if arguments.no_label else ''}"
 
 
-def parse(model, texts, sweep, relative):
-    """Returns the `Request` of the texts of its task's flag and of a sweep (name, values) or None."""
+def liked(task, path):
+    """Returns the request for what the largest face of a photo shows, as `tfface.annotator` reads it."""
+    from tfface import annotator, images
+    from tfface.faces import Landmarker
+
+    photo = images.read_image(path)
+    faces = Landmarker().find(photo)
+    if not faces:
+        raise InputError(f"--like {path}: no face found; name a photo with a larger, unhidden face")
+    labels = annotator.shipped().labels(photo, max(faces, key=lambda face: face.size))
+    return {name: round(value, 3) for name, value in task.shown({task.liked: labels[task.liked]}).items()}
+
+
+def parse(model, texts, sweep, relative, like=None):
+    """Returns the `Request` of the texts of its task's flag, a sweep (name, values) or None, and the photo to be like.
+
+    What the texts and the sweep say counts before what that photo shows.
+    """
     task = tasks.get(model.task)
-    wanted = task.parse(texts, model) if texts or sweep is None else {}
+    wanted = task.parse(texts, model) if texts or (sweep is None and not like) else {}
     said = [f"{name}{value:+g}" if relative else f"{name}={value:g}" for name, value in wanted.items()]
+    shown = {}
+    if like:
+        shown = liked(task, like)
+        said.insert(0, f"like {pathlib.Path(like).name}")
     if sweep is None:
-        return Request([wanted], ", ".join(said))
+        return Request([{**shown, **wanted}], ", ".join(said))
     name, values = sweep
     said.append(f"{name}={values[0]:g}:{values[-1]:g}:{len(values)}")
     series, part = [], ""
@@ -179,7 +204,7 @@ def parse(model, texts, sweep, relative):
             frame = task.parse([part], model)
             if frame.keys() & wanted.keys():
                 raise InputError(f"{task.flag} and --sweep contradict each other; give {name} once")
-            series.append({**wanted, **frame})
+            series.append({**shown, **wanted, **frame})
     except InputError as error:
         raise InputError(f"--sweep {said[-1]}: {str(error).removeprefix(f'{task.flag} {part}: ')}") from None
     return Request(series, ", ".join(said), [f"{name} {round(value, 2):g}" for value in values])

@@ -16,7 +16,7 @@ import numpy as np
 
 from tfface import conventions, images
 from tfface.errors import InputError
-from tfface.landmarker import BLENDSHAPES, DETECTOR_SIZE, Networks
+from tfface.landmarker import BLENDSHAPES, DETECTOR_SIZE, MESH_POINTS, Networks
 
 SMALLEST_FACE = 32  # pixels; below that the mesh is guesswork
 _SMALLEST_IN_TILE = 16  # pixels of a 128x128 tile that the detector still finds reliably
@@ -206,6 +206,21 @@ def _canonical():
 def average_mesh():
     """Returns the (468, 3) mesh of the average face: x to the image's right, y up, z toward the viewer, centimetres."""
     return _canonical()["V"]
+
+
+def rough_mesh(landmarks):
+    """Returns a (478, 3) mesh around (68, 2) landmarks that says where a face is, for `Landmarker.follow` to look."""
+    marks = np.asarray(landmarks, np.float64)
+    # The average face's mesh, shifted, turned and scaled onto the landmarks: least squares over complex numbers.
+    average = average_mesh() * (1, -1, -1)
+    source = (mapping_68() @ average)[:, :2]
+    a, b = (points - points.mean(0) for points in (source, marks))
+    a, b = a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]
+    turn = np.vdot(a, b) / np.vdot(a, a)
+    placed = (average[:, 0] - source[:, 0].mean()) + 1j * (average[:, 1] - source[:, 1].mean())
+    placed = placed * turn + complex(*marks.mean(0))
+    mesh = np.column_stack([placed.real, placed.imag, average[:, 2] * abs(turn)])
+    return np.concatenate([mesh, mesh[: MESH_POINTS - len(mesh)]]).astype(np.float32)
 
 
 @functools.cache

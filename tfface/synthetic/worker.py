@@ -1,4 +1,4 @@
-"""Renders scenes in processes of their own; ``python -m tfface.synthetic.worker`` is one of them.
+"""Renders scenes, or does other tasks, in processes of their own: ``python -m tfface.synthetic.worker`` is one of them.
 
 The processes are started as commands and not through multiprocessing: nothing of the caller's program is imported again
 (no TensorFlow, no notebook cell, no ``if __name__`` guard to forget), and each ends with its parent, however that ends,
@@ -23,8 +23,8 @@ _AHEAD = 2  # tasks that wait in a process's pipe, so that it never idles while 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def ordered_map(tasks, workers, module="tfface.synthetic.labelled"):
-    """Yields ``module.render_range(*task)`` for each task, in order, from `workers` processes.
+def ordered_map(tasks, workers, module="tfface.synthetic.labelled", function="render_range"):
+    """Yields ``module.function(*task)`` for each task, in order, from `workers` processes.
 
     Raises:
         InputError: as a task raised it.
@@ -33,7 +33,7 @@ def ordered_map(tasks, workers, module="tfface.synthetic.labelled"):
     root = str(pathlib.Path(tfface.__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, **dict.fromkeys(_ONE_THREAD, "1")}
-    command = [sys.executable, "-m", "tfface.synthetic.worker", module]
+    command = [sys.executable, "-m", "tfface.synthetic.worker", module, function]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     processes = []
     try:
@@ -76,7 +76,7 @@ def main():
     sys.stdout = sys.stderr  # a stray print must not end up between the answers
     import cv2
 
-    render_range = importlib.import_module(sys.argv[1]).render_range
+    work = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])
     cv2.setNumThreads(1)
     while True:
         try:
@@ -84,7 +84,7 @@ def main():
         except EOFError:
             return
         try:
-            answer = ("done", render_range(*task))
+            answer = ("done", work(*task))
         except InputError as error:
             answer = ("input error", str(error))
         except Exception:

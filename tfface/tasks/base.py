@@ -21,6 +21,8 @@ class Task:
         sweepable: whether parts are ``NAME=NUMBER``, so that ``--sweep NAME=FROM:TO:FRAMES`` has a meaning.
         changes_by: whether a request may also be said relative to what the face shows (``--relative``), which needs
             `shown` to have a number for each name.
+        liked: what of another photo's face ``--like PHOTO`` takes, a key of `shown`'s labels; empty where there is
+            nothing to take.
         pasted: what of a photo an edit may change: "face" (the face's oval), "crop" (all the model sees but a soft rim,
             for hair and hats) or None: the head's outline moves, so that nothing can be pasted back and the crop itself
             is the result.
@@ -30,6 +32,7 @@ class Task:
     flag = metavar = help = example = ""
     sweepable = True
     changes_by = False
+    liked = ""
     pasted = "face"
 
     def parse(self, texts, model):

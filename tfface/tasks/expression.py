@@ -19,6 +19,7 @@ class Expression(Task):
     flag, metavar = "--au", "AU=VALUE"
     help = "action units, for instance AU12=0.8 (0 to 1)"
     example = "AU12=0.8"
+    liked = "action_units"
 
     def parse(self, texts, model):
         wanted = {}

@@ -31,6 +31,7 @@ class Pose(Task):
     help = "angles of the head, for instance yaw=30 (the nose to the image's right), pitch (down), roll (to the left)"
     example = "yaw=30"
     changes_by = True
+    liked = "pose"
     pasted = None
 
     def parse(self, texts, model):
