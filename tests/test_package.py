@@ -25,9 +25,19 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def names_of(lines):
+    return {canonical(re.split(r"[<>=!~\[; ]", line)[0]) for line in lines}
+
+
 def required():
     lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    return {canonical(re.split(r"[<>=!~\[; ]", line)[0]) for line in lines if line}
+    return names_of(line for line in lines if line)
+
+
+def optional():
+    """Names of what the extras add that users choose, which is imported where it is needed alone."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return {name for extra in ("onnx", "serving", "video") for name in names_of(extras[extra])}
 
 
 def imported():
@@ -45,8 +55,9 @@ def imported():
 
 
 def test_what_is_imported_is_required_and_the_other_way_round():
-    assert imported() <= required()
+    assert imported() <= required() | optional()
     assert required() - imported() <= {"matplotlib"}  # the notebooks draw with it
+    assert optional() - imported() <= {"onnx"}  # tf2onnx writes with it
 
 
 @pytest.fixture(scope="module")
