@@ -14,7 +14,7 @@ from tfface.synthetic.scene import Camera, Pose
 
 FIELD_OF_VIEW = 20.0  # degrees, of `scene.Camera`: one photo does not tell
 _NOISE = 0.025  # dm, of a steady point of the landmarker
-_SHAPE_WEIGHT, _UNIT_WEIGHT = 2.5, 3.0  # of the priors; neighbouring points err together
+_SHAPE_WEIGHT, _UNIT_WEIGHT = 2.5, 1.5  # of the priors; neighbouring points err together
 _UNIT_DEVIATION = 0.35  # of full strength
 _DEPTH_NOISE = 0.25  # dm; the landmarker's depth tells little more than which way the face is turned
 _LARGEST_CORRECTION = 0.25  # dm

@@ -70,7 +70,8 @@ def make(points, turned, distance, cover, pose, lens):
     flat = np.stack([across * (far - depth), up * (far - depth), depth], -1).reshape(-1, 3)
     vertices = flat @ rotation
     size = len(cover)
-    most = cv2.dilate(cover, np.ones((5, 5), np.uint8))
+    cell = -(-size // CELLS)  # corners a cell away from the person still carry a part of them
+    most = cv2.dilate(cover, np.ones((2 * cell + 1, 2 * cell + 1), np.uint8))
     here = texture.sample(most, np.stack([x, y], -1).reshape(-1, 2) * size).reshape(side, side)
     used = (here > _LEAST_COVER) & (within < _OVERLAP)
     corner = np.arange(side * side).reshape(side, side)

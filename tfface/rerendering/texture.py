@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from tfface.rerendering import shape
-from tfface.synthetic import head, raster
+from tfface.synthetic import head, landmarks, raster
 
 _BIAS = 0.06  # dm behind the nearest surface that still count as seen
 _FACING = (0.02, 0.12)  # cosine between the view and the normal from which on a surface is seen
@@ -17,6 +17,7 @@ _TONE = 2.2  # largest factor between a side and the mirrored other one
 # sRGB of what a closed mouth hides, under light in which skin is as bright as _SKIN.
 _INSIDE = {"helper-upper-teeth": (0.80, 0.76, 0.70), "helper-lower-teeth": (0.70, 0.66, 0.61),
            "helper-tongue": (0.58, 0.33, 0.32), "mouth": (0.22, 0.10, 0.10)}  # fmt: skip
+_LIP, _DARKENS, _DARKEST = 0.12, 0.3, 0.4  # dm behind the lips' front where it begins to get dark, over which, how dark
 _FAINT, _FIRM = 1e-4, 0.3  # pulls of `extend`
 _SCLERA = (0.78, 0.75, 0.73)
 _SKIN = 0.62
@@ -148,7 +149,7 @@ def make(photo, points, facing):
     fixed = has.copy()
     for name, color in _INSIDE.items():
         unseen = parts[name][~known[parts[name]]]
-        base[unseen], fixed[unseen] = np.multiply(color, bright), True
+        base[unseen], fixed[unseen] = np.multiply(color, bright) * _depth_shade()[unseen, None], True
     for name in ("eyes", "sockets"):
         otherwise[parts[name]] = np.multiply(_SCLERA, bright)
     return Texture(points, facing, tone, np.clip(extend(base, fixed, otherwise, pull), 0, 1))
@@ -163,6 +164,14 @@ def sample(picture, points):
         for i in range(0, len(x), 32000)
     ]
     return np.concatenate(parts)[:, 0] if parts else np.zeros((0, *picture.shape[2:]), picture.dtype)
+
+
+@functools.cache
+def _depth_shade():
+    """Returns (V,) how much light reaches each vertex of the mouth's inside, by how far it lies behind the lips."""
+    z = head.template().vertices[:, 2]
+    lips = z[landmarks.VERTICES[60:]].max()
+    return _DARKEST + (1 - _DARKEST) * np.exp(-np.maximum(lips - _LIP - z, 0) / _DARKENS)
 
 
 @functools.cache
