@@ -180,15 +180,23 @@ def test_another_edit_of_the_clip_does_not_take_up_the_first(clip, editor, tmp_p
         assert str(units) in (tmp_path / "out.mkv.unfinished" / "settings.json").read_text()
 
 
-def test_a_driver_is_read_at_the_same_seconds_and_its_ends_hold(editor, clip):
-    units = np.zeros((3, 1, 17), np.float32)
-    units[:, 0, 8] = (0.0, 0.5, 1.0)
-    meshes = np.zeros((3, 1, 478, 3), np.float32)
-    track = {"times": np.array([100, 200, 300]), "meshes": meshes, "action_units": units}
-    opened = video.Clip(clip, SIDE, SIDE, Fraction(10), Fraction(1, 100), 3, False)
-    request = video_edit._expressions(opened, track, editor)
-    asked = [request(second) for second in (0.0, 0.5, 1.0, 9.0)]
-    assert [round(each["AU12"], 3) for each in asked] == [0.0, 0.25, 0.5, 1.0]
+def test_a_driver_s_change_from_rest_is_added_to_the_face_at_rest(editor, clip):
+    """AU12 goes from 0.4, the driver's rest, to 0.9; the edited face shows 0.2 at rest, its eyes seem half closed."""
+    driver = {
+        "times": np.array([100, *range(200, 2100, 100)]),
+        "meshes": np.zeros((20, 1, 478, 3), np.float32),
+        "action_units": np.zeros((20, 1, 17), np.float32),
+    }
+    driver["action_units"][:, 0, 8] = np.r_[np.full(18, 0.4), 0.9, 0.9]
+    driver["meshes"][10] = np.nan  # lost for a moment
+    track = {"action_units": np.full((5, 1, 17), np.nan, np.float32)}
+    track["action_units"][1:] = 0
+    track["action_units"][1:, 0, [8, 16]] = 0.2, 0.5
+    opened = video.Clip(clip, SIDE, SIDE, Fraction(10), Fraction(1, 100), 20, False)
+    request = video_edit._expressions(opened, driver, track, editor)
+    asked = [request(second, 0) for second in (0.0, 9.0, 17.5, 18.0, 99.0)]
+    assert [round(each["AU12"], 3) for each in asked] == [0.2, 0.2, 0.45, 0.7, 0.7]
+    assert {round(each["AU45"], 3) for each in asked} == {0.5}
     assert set(asked[0]) == set(conventions.ACTION_UNITS)
 
 

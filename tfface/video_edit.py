@@ -17,6 +17,7 @@ from tfface.editing import Editor
 from tfface.errors import InputError
 
 _PART = 100  # frames between which an interrupted edit goes on
+_REST = 0.1  # quantile of each action unit over a clip that counts as the face at rest
 
 
 def check(arguments, task, asked):
@@ -33,6 +34,8 @@ def check(arguments, task, asked):
         raise InputError(f"{clip}: is a video, and what {task.flag} makes does not fit back into its frames")
     if arguments.sweep:
         raise InputError(f"--sweep: is for photos; {clip} is a video")
+    if drive and "action_units" not in task.labels:
+        raise InputError(f"--drive: takes over expressions, for a model that edits them; this one takes {task.flag}")
     if drive and (asked or arguments.relative):
         raise InputError("--drive: the other video says all that is asked; leave the other flags out")
 
@@ -73,7 +76,8 @@ class VideoEdit:
             track = self._track(clip, work / "track.npz", self._which)
             driven = None
             if driver:
-                driven = _expressions(driver, self._track(driver, work / "driver.npz", "largest"), self._editor)
+                other = self._track(driver, work / "driver.npz", "largest")
+                driven = _expressions(driver, other, track, self._editor)
             parts = self._write_parts(clip, track, driven, work, output.suffix, label)
             video.join(parts, clip, output, provenance.metadata(mark).description)
         except InputError:  # the same command would fail again
@@ -137,7 +141,11 @@ class VideoEdit:
             if np.isnan(mesh).any():
                 continue
             labels = {name: track[name][index, face] for name in _labels(track)}
-            wanted = self._wanted if driven is None else driven(float(frame.time * clip.time_base))
+            wanted = (
+                self._wanted
+                if driven is None
+                else driven(float((frame.time - track["times"][0]) * clip.time_base), face)
+            )
             seen = tracking.with_mesh(_blank(), mesh)
             pixels = next(
                 self._editor.frames(pixels, [seen], [wanted], self._keep_others, self._relative, labels=[labels])
@@ -145,18 +153,28 @@ class VideoEdit:
         return pixels
 
 
-def _expressions(clip, track, editor):
-    """Returns the function from seconds to the request that a followed face shows then; its ends hold."""
-    there = np.flatnonzero(~np.isnan(track["meshes"][:, 0, 0, 0]))
-    seconds = track["times"][there].astype(float) * float(clip.time_base)
-    seconds -= seconds[0]
+def _expressions(clip, driver, track, editor):
+    """Returns the function from seconds and a face's number to the request that puts the driver's expression on it.
 
-    def request(second):
-        labels = {}
-        for name in _labels(track):
-            values = track[name][there, 0]
-            labels[name] = np.array([np.interp(second, seconds, column) for column in values.T], np.float32)
-        return editor.task.shown(labels)
+    What is taken over is the difference to the driver's face at rest, added to the edited face at rest: to a model, no
+    two people at rest look alike. At rest is what each action unit exceeds in nine of ten frames. Beyond the driver's
+    ends its first and last expressions hold.
+
+    Args:
+        clip: `Clip` of the driver.
+        driver, track: of the driver and of the clip that is edited, see `VideoEdit._track`.
+        editor: `editing.Editor`.
+    """
+    there = np.flatnonzero(~np.isnan(driver["meshes"][:, 0, 0, 0]))
+    seconds = driver["times"][there].astype(float) * float(clip.time_base)
+    seconds -= seconds[0]
+    units = driver["action_units"][there, 0]
+    change = units - np.quantile(units, _REST, axis=0)
+    rest = np.nanquantile(track["action_units"], _REST, axis=0)
+
+    def request(second, face):
+        now = np.array([np.interp(second, seconds, column) for column in change.T])
+        return editor.task.shown({"action_units": np.clip(rest[face] + now, 0, 1)})
 
     return request
 
