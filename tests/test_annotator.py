@@ -94,7 +94,7 @@ def test_its_own_accuracy_is_what_it_says():
 
 
 def test_settled_labels():
-    assert annotator.settled([0.0, 0.3, 0.31, 0.5, 0.69, 0.7, 1.0, np.nan]).tolist() == [0, 0, -1, -1, -1, 1, 1, -1]
+    assert annotator.settled([0.0, 0.19, 0.21, 0.5, 0.79, 0.81, 1.0, np.nan]).tolist() == [0, 0, -1, -1, -1, 1, 1, -1]
 
 
 def test_labels_for_an_edit(photo, face, found):

@@ -160,7 +160,7 @@ class Annotator:
 _WIDTHS = {"action_units": 17, "attributes": len(conventions.ATTRIBUTES), "pose": 3, "embedding": 128}
 
 
-def settled(probabilities, unsure=0.2):
+def settled(probabilities, unsure=0.3):
     """Returns int8 labels, 1, 0 or -1, of an array of probabilities: those within `unsure` of 0.5 stay unknown."""
     probabilities = np.asarray(probabilities)
     labels = np.full(probabilities.shape, conventions.UNKNOWN, np.int8)

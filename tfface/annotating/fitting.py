@@ -37,8 +37,9 @@ def linear(blocks, names, answers, ridge):
     fitted = Ridge(alpha=ridge, solver="cholesky").fit(stacked, answers.astype(np.float32))
     starts = np.cumsum([0, *(blocks[name].shape[1] for name in names)])
     parts = zip(names, starts[:-1], starts[1:], strict=True)
-    weights = {name: fitted.coef_.T[a:b] / scales[name][:, None] for name, a, b in parts}
-    return Linear(means, weights, fitted.intercept_)
+    slopes = fitted.coef_.reshape(answers.shape[1], -1).T  # one answer alone comes without its axis
+    weights = {name: slopes[a:b] / scales[name][:, None] for name, a, b in parts}
+    return Linear(means, weights, np.atleast_1d(fitted.intercept_))
 
 
 def _scale(name, values, mean):
