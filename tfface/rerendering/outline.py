@@ -16,7 +16,10 @@ _RASTER = 256  # pixels
 _ANGLES = (0, 45, 75, 100, 125, 180)
 _LEAST = (0.80, 0.80, 0.80, 0.80, 0.95, 1.0)
 _MOST = (1.40, 1.35, 1.15, 1.08, 1.0, 1.0)
-_WITHIN = 0.98  # of the outline, whose last pixels are the sheet's
+_WITHIN = 1.02  # of the outline: what the rim shows of the person is spread over all that turns there
+_CROWN = 50  # degrees from straight up
+_MORE, _LEAST_HAIR, _THICKNESS = 1.5, 0.1, (0.0, 0.5)  # dm; the first a factor: combed hair lies flattest on top
+_HAIR = (-0.1, 0.4)  # dm above the pivot: from no hair to hair
 _BLUR = 6.0  # degrees
 _FACE = (0.06, 0.42)  # dm from the landmarker's points: from not moved to fully moved
 
@@ -42,8 +45,15 @@ def wrap(fit, cover):
     off = turned[:, :2]
     own = np.rad2deg(np.arctan2(off[:, 0], off[:, 1]))
     grown = np.interp(own, angles, factor, period=360) - 1
-    moved = np.column_stack([off * (grown * _freedom())[:, None], np.zeros(len(off))])
+    free = _freedom()
     rotation = conventions.rotation_matrix(fit.pose.yaw, fit.pose.pitch, fit.pose.roll)
+    # Hair is as thick toward the camera and away from it as it stands above the head.
+    crown = np.abs(angles) < _CROWN
+    thick = np.mean((theirs - ours)[crown]) / (_RASTER * fit.camera.scale)
+    facing = (head.normals(np.ascontiguousarray(vertices)) @ rotation.T)[:, 2]
+    high = np.clip((turned[:, 1] - _HAIR[0]) / (_HAIR[1] - _HAIR[0]), 0, 1)
+    depth = np.clip(_MORE * thick + _LEAST_HAIR, *_THICKNESS) * facing * high
+    moved = np.column_stack([off * grown[:, None], depth]) * free[:, None]
     return dataclasses.replace(fit, correction=fit.correction + moved @ rotation)
 
 

@@ -14,6 +14,7 @@ from tfface.synthetic.scene import Pose
 MARGIN = 2.3  # of the square around the face that is looked at, as in `alignment.alignment_matrix`
 LARGEST_ERROR = 0.06  # dm between the fitted head and the landmarker's points
 SUPERSAMPLE = 2
+_TOWARD = 4.0  # 1 / the cosine from which on a surface faces the camera
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,10 +110,11 @@ class Portrait:
         normals = _normals(vertices, pose)
         before = _normals(self.fit.surface(), self.fit.pose)
         own, other = self.texture.weights(np.clip(normals[:, 2], 0, 1), _turn(self.fit.pose, pose))
-        gain = self.light.gain(before, normals)
+        toward = np.clip(before[:, 2] * _TOWARD, 0, 1)
+        gain = 1 + toward * (self.light.gain(before, normals) - 1)  # what fills the rest has the light of no place
         mirror = shape.mirrored()
         attributes = np.column_stack([
-            self.texture.at, self.texture.at[mirror], own, other, gain, self.texture.tone, self.texture.fill,
+            self.texture.at, self.texture.at[mirror], own, other, gain, toward, self.texture.tone, self.texture.fill,
         ])  # fmt: skip
         faces = texture.triangles()
         seen = np.column_stack([alignment.apply(to_fine, points * size), 1 / distance])
@@ -148,11 +150,11 @@ class Portrait:
 
     def _skin(self, values):
         """Returns (N, 3) colours and (N,) cover of drawn pixels from their interpolated attributes."""
-        at, mirrored, own, other, gain, tone, fill = np.split(values, [2, 4, 5, 6, 7, 10], 1)
+        at, mirrored, own, other, gain, toward, tone, fill = np.split(values, [2, 4, 5, 6, 7, 8, 11], 1)
         rest = other * texture.sample(self.person, mirrored) * tone + (1 - other) * fill
         color = own * texture.sample(self.person, at) + (1 - own) * rest
-        # Whatever a part of the surface looks like, it cannot be where the photo shows what is behind the person.
-        return color * gain, texture.sample(self.reach, at)
+        # What would be seen in the photo, where it shows what is behind the person, is not there.
+        return color * gain, 1 - toward[:, 0] * (1 - texture.sample(self.reach, at))
 
     def _hung(self, seen, triangles, distance, size):
         """Returns (size, size, 3) colours, (size, size) cover and nearness of a part of the sheet."""
