@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from tfface import edit_command, editing, images, pasting, provenance, sweeps
+from tfface import annotator, edit_command, editing, images, pasting, provenance, sweeps
 from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
 from tfface.faces import Landmarker
@@ -342,3 +342,12 @@ def test_like_is_refused_where_it_means_nothing(trained_run, tmp_path):
         with pytest.raises(InputError, match=expected):
             edit_command.run_edit(parsed(trained_run.path, "--example", "-o", tmp_path / "out.png", *flags))
     assert not (tmp_path / "out.png").exists()
+
+
+def test_the_annotator_may_say_what_a_face_shows(landmarker):
+    painter, photo = Painter(), data.astronaut()
+    editor = editing.Editor(painter, landmarker, annotator.shipped())
+    (face,) = editor.find(photo)
+    editor.edit(photo, [face], {"AU04": 0.5})
+    (seen,) = painter.seen  # she smiles; the painter by itself sees AU04 = 0.3 alone
+    assert seen[AU12] > 0.4 and seen[ACTION_UNITS.index("AU04")] == pytest.approx(0.5)

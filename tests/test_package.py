@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def documented_commands():
     """Every ``tfface``, ``bash train.sh`` and ``python -m data_tools`` line of the README's shell blocks, as words."""
     for block in re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.S):
         for line in block.replace("\\\n", " ").splitlines():
-            words = line.split("#")[0].split()
+            if not line.startswith(("bash train.sh", "tfface ", "python -m ")):
+                continue
+            words = shlex.split(line, comments=True)
             if words[:2] == ["bash", "train.sh"]:
                 yield ["tfface", "train", *words[2:]]
             elif words[:1] == ["tfface"]:

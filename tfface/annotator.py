@@ -19,7 +19,7 @@ import pathlib
 
 import numpy as np
 
-from tfface import alignment, conventions, faces, images
+from tfface import alignment, attribute_rules, conventions, faces, images
 from tfface.annotating import features, readers
 from tfface.annotating.looks import look
 from tfface.errors import InputError
@@ -105,14 +105,16 @@ class Annotator:
             face: `faces.Face`.
 
         Returns:
-            dict of `action_units` (17,) 0-1, `attributes` (40,) 0-1, 0.5 for unknown, and `pose` (3,) in degrees as in
-            the face's aligned crop.
+            dict of `action_units` (17,) 0-1, `attributes` (40,) 0 or 1, the likeliest that go together, 0.5 for unknown
+            ones, and `pose` (3,) in degrees as in the face's aligned crop.
         """
         found = self.read([look(photo, face.mesh, face.blendshapes)])
+        likely = dict(zip(conventions.ATTRIBUTES, found["attributes"][0].tolist(), strict=True))
+        likely = attribute_rules.settled({name: likely[name] for name in self.attributes})
         pose = conventions.pose_in_crop(face.pose, alignment.alignment_matrix(face.landmarks, 1))
         return {
             "action_units": found["action_units"][0] / conventions.MAX_INTENSITY,
-            "attributes": np.nan_to_num(found["attributes"][0], nan=0.5),
+            "attributes": np.array([likely.get(name, 0.5) for name in conventions.ATTRIBUTES], np.float32),
             "pose": np.array(pose, np.float32),
         }
 

@@ -63,6 +63,10 @@ def add_arguments(parser):
         "--keep-others", action=argparse.BooleanOptionalAction, default=True,
         help="what is not asked stays as the model sees it on the face (the default) or becomes neutral",
     )  # fmt: skip
+    parser.add_argument(
+        "--estimate", default="model", choices=("model", "annotator"),
+        help="who says what a face shows now: the model itself (default %(default)s) or tfface's annotator",
+    )  # fmt: skip
     parser.add_argument("--no-label", action="store_true", help="without the visible label; the metadata stays")
 
 
@@ -94,10 +98,20 @@ def run_edit(arguments):
         name, run_name = run.model, run.path.resolve().name
         texts = _texts(f"{run.path} is a run of {name}", models.get(name).task, given, arguments, clip)
         model = training.load_model(arguments.run)
+    editor = editing.Editor(model, annotator=_annotator(arguments.estimate))
     if clip:
-        return _edit_clip(editing.Editor(model), clip, arguments, texts, name, run_name)
+        return _edit_clip(editor, clip, arguments, texts, name, run_name)
     request = parse(model, texts, sweep, arguments.relative, arguments.like)
-    return edit_all(editing.Editor(model), jobs, arguments, request, model=name, run_name=run_name)
+    return edit_all(editor, jobs, arguments, request, model=name, run_name=run_name)
+
+
+def _annotator(name):
+    """Returns tfface's annotator where it is asked for by name."""
+    if name == "model":
+        return None
+    from tfface import annotator
+
+    return annotator.shipped()
 
 
 def _given(arguments):
@@ -165,7 +179,8 @@ def _said(arguments, request):
     """Returns an edit in words, all of it that decides the result."""
     changes = f"{request.text}{' relative to the face' if arguments.relative else ''}"
     others = "others kept" if arguments.keep_others else "others neutral"
-    return f"face {arguments.face}: {changes}; {others}{'; no label' if arguments.no_label else ''}"
+    seen = "; estimated by the annotator" if arguments.estimate == "annotator" else ""
+    return f"face {arguments.face}: {changes}; {others}{seen}{'; no label' if arguments.no_label else ''}"
 
 
 def liked(task, path):

@@ -24,18 +24,21 @@ class Editor:
         margin: of the crops it was trained on, see `alignment.alignment_matrix`.
         landmarker: `tfface.faces.Landmarker`.
         model: what it asks.
+        annotator: who says what a face shows now, None for the model itself.
     """
 
-    def __init__(self, model, landmarker=None):
+    def __init__(self, model, landmarker=None, annotator=None):
         """
         Args:
             model: a `tfface.models` model with a task.
             landmarker: `tfface.faces.Landmarker`, made if absent.
+            annotator: a `tfface.annotator.Annotator`; without one the model says what a face shows.
         """
         self.task = tasks.get(model.task)
         self.margin = model.synthetic.get("margin", 1.0)
         self.model = model
         self.landmarker = landmarker or Landmarker()
+        self.annotator = annotator
 
     def find(self, photo):
         """Returns the `Face`s of (H, W, 3) uint8 RGB, left to right; `InputError` if there is none."""
@@ -67,6 +70,8 @@ class Editor:
 
         `labels` are what each face shows, as of `estimate`, where that is known better than from this picture alone.
         """
+        if labels is None and self.annotator is not None:
+            labels = [self.estimate(photo, face) for face in faces]
         size = self.model.config.image_size
         crops = [pasting.take(photo, face, size, self.margin, self.task.pasted) for face in faces]
         edits = [
@@ -91,7 +96,9 @@ class Editor:
         return alignment.alignment_matrix(face.landmarks, size, max(_AROUND, self.margin))
 
     def estimate(self, photo, face):
-        """Returns the labels (`tasks.base`) that the model sees on a face of a photo."""
+        """Returns the labels (`tasks.base`) that the model, or else the annotator, sees on a face of a photo."""
+        if self.annotator is not None:
+            return self.annotator.labels(photo, face)
         crop = pasting.take(photo, face, self.model.config.image_size, self.margin, self.task.pasted)
         return self.task.estimate(self.model, _floats(crop))[0]
 
