@@ -86,8 +86,9 @@ def evaluate(run_directory, *, data=None, output=None, limit=None, progress=True
     fill_to = limit or min(PEOPLE, dataset.count // RECORDS_PER_PERSON)
     held_out = samples.people_for(model, dataset, limit or PEOPLE, fill_to)
     if not held_out:
-        labels = " and ".join(tasks.get(model.task).labels) or "anything"
-        raise InputError(f"{dataset.directory}: holds no held-out people with known {labels} to score on")
+        labels = " and ".join(tasks.get(model.task).labels)
+        known = f" with known {labels}" if labels else ""
+        raise InputError(f"{dataset.directory}: holds no held-out people{known} to score on")
     output.mkdir(parents=True, exist_ok=True)
     cases, attention = _cases(model, held_out, progress)
     examine(cases, tasks.get(model.task), dataset.info.get("settings") or {}, progress)
