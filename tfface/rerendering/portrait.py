@@ -82,7 +82,7 @@ class Portrait:
             matrix=matrix,
             fit=fit,
             light=lights.estimate(colors, normals[skin]),
-            texture=texture.make(person, points * size, facing),
+            texture=texture.make(person, cover, points * size, facing),
             sheet=sheet.make(points, turned, distance, cover, fit.pose, fit.camera),
         )
 

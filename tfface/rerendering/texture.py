@@ -12,6 +12,7 @@ from tfface.synthetic import head, landmarks, raster
 _BIAS = 0.06  # dm behind the nearest surface that still count as seen
 _FACING = (0.02, 0.12)  # cosine between the view and the normal from which on a surface is seen
 _STRETCHED = (0.12, 0.45)  # of the pixels that a view needs, those that the photo has: fewer are taken from elsewhere
+_GAP = 150  # of this many picture sides is the rim of parted lips that still tells of the teeth
 _SOFT, _TURNED = 4, 10.0  # rounds of smoothing at the end of what is seen, in views turned by so many degrees or more
 _TONE = 2.2  # largest factor between a side and the mirrored other one
 # sRGB of what a closed mouth hides, under light in which skin is as bright as _SKIN.
@@ -79,12 +80,14 @@ class Texture:
     Attributes:
         at: (V, 2) where each lies in the photo, pixels.
         facing: (V,) cosine between its normal and the view, 0 where it is hidden or not the person.
+        sure: (V,) the same, 0 also at the person's rim, where some of what is behind may be seen.
         tone: (V, 3) factor that turns the mirrored side's colour into this side's.
         fill: (V, 3) sRGB 0-1 where neither side is seen.
     """
 
     at: np.ndarray
     facing: np.ndarray
+    sure: np.ndarray
     tone: np.ndarray
     fill: np.ndarray
 
@@ -96,7 +99,9 @@ class Texture:
             turn: degrees between the two views; the farther, the more softly what was seen ends.
         """
         need = np.maximum(facing, 0.25)
-        soft = np.minimum(self.facing, _smoothed(self.facing[:, None], _SOFT)[:, 0])
+        soft = np.minimum(self.facing, _smoothed(self.sure[:, None], _SOFT)[:, 0].clip(0))
+        inside = _inside()
+        soft[inside] = np.where(self.facing[inside] > 0, 1.0, 0.0)  # teeth that are seen stay teeth
         soft = self.facing + min(turn / _TURNED, 1.0) * (soft - self.facing)
         mirrored = soft[shape.mirrored()]
         return _rise(soft / need, _STRETCHED) * (soft > 0), _rise(mirrored / need, _STRETCHED) * (mirrored > 0)
@@ -111,23 +116,36 @@ def seen(points, distance, normals, cover, size):
         cover: (size, size) of `cutout.person`.
     """
     faces = triangles()
-    buffer = raster.rasterize(np.column_stack([points, 1 / distance]), faces, np.zeros(len(faces), bool), size)[2]
+    both = np.zeros(len(faces), bool)
+    number, _, buffer = raster.rasterize(np.column_stack([points, 1 / distance]), faces, both, size)
     far = np.where(np.isneginf(buffer), -np.inf, 1 / np.maximum(buffer, 1e-9))
     far = cv2.dilate(far.astype(np.float32), np.ones((3, 3), np.uint8))
     column, row = np.clip(points, 0, size - 1).astype(int).T
     inside = ((points >= 0) & (points < size)).all(1)
     visible = inside & (distance <= far[row, column] + _BIAS) & (cover[row, column] > 0.5)
-    return np.where(visible, np.clip(normals[:, 2], 0, 1) * _rise(normals[:, 2], _FACING), 0.0)
+    facing = np.where(visible, np.clip(normals[:, 2], 0, 1) * _rise(normals[:, 2], _FACING), 0.0)
+    # Between parted lips few vertices are seen; all teeth along the same lines of sight look like what is.
+    behind_lips, teeth = np.zeros(len(points), bool), np.concatenate([groups()[name] for name in head.TEETH])
+    behind_lips[_inside()] = True
+    gap = ((number >= 0) & behind_lips[faces].all(1)[number]).astype(np.uint8)
+    brush = np.ones((2 * (size // _GAP) + 1,) * 2, np.uint8)
+    gap = cv2.dilate(cv2.morphologyEx(gap, cv2.MORPH_OPEN, brush), brush) > 0
+    facing[teeth] = gap[row, column][teeth]
+    return facing
 
 
-def make(photo, points, facing):
+def make(photo, cover, points, facing):
     """Returns the `Texture`.
 
     Args:
-        photo: (S, S, 3) float32 sRGB 0-1, of `cutout.continued`.
+        photo: (S, S, 3) float32 sRGB 0-1, of `cutout.continued`; cover (S, S) of `cutout.person`.
         points: (V, 2) of the vertices in pixels; facing: (V,) of `seen`.
     """
-    known = facing > 0.15
+    side = 2 * (len(photo) // 120) + 1
+    well_within = cv2.erode(cover, np.ones((side, side), np.uint8)) > 0.9
+    column, row = np.clip(points, 0, len(photo) - 1).astype(int).T
+    sure = np.where(well_within[row, column], facing, 0.0)
+    known = sure > 0.15
     smooth = cv2.GaussianBlur(photo, (0, 0), len(photo) / 160)
     colors = sample(smooth, points).astype(np.float64)
     mirror, parts = shape.mirrored(), groups()
@@ -152,7 +170,7 @@ def make(photo, points, facing):
         base[unseen], fixed[unseen] = np.multiply(color, bright) * _depth_shade()[unseen, None], True
     for name in ("eyes", "sockets"):
         otherwise[parts[name]] = np.multiply(_SCLERA, bright)
-    return Texture(points, facing, tone, np.clip(extend(base, fixed, otherwise, pull), 0, 1))
+    return Texture(points, facing, sure, tone, np.clip(extend(base, fixed, otherwise, pull), 0, 1))
 
 
 def sample(picture, points):
@@ -164,6 +182,12 @@ def sample(picture, points):
         for i in range(0, len(x), 32000)
     ]
     return np.concatenate(parts)[:, 0] if parts else np.zeros((0, *picture.shape[2:]), picture.dtype)
+
+
+@functools.cache
+def _inside():
+    """Returns the vertices of the mouth's inside."""
+    return np.concatenate([groups()[name] for name in _INSIDE])
 
 
 @functools.cache
