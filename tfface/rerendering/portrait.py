@@ -14,6 +14,7 @@ from tfface.synthetic.scene import Pose
 MARGIN = 2.3  # of the square around the face that is looked at, as in `alignment.alignment_matrix`
 LARGEST_ERROR = 0.06  # dm between the fitted head and the landmarker's points
 SUPERSAMPLE = 2
+_TURNED = 10.0  # degrees from which on a view has nothing of the photo's own rim
 _TOWARD = 4.0  # 1 / the cosine from which on a surface faces the camera
 
 
@@ -32,13 +33,14 @@ class Portrait:
     """A face in a square cut of a photo.
 
     Attributes:
-        person: (S, S, 3) float32 sRGB 0-1, the person's colours, continued around them.
+        picture: (S, S, 3) float32 sRGB 0-1, the cut; person (S, S, 3) the person's colours, continued around them.
         cover: (S, S) float32 0-1, where the person is; reach (S, S) the same, a little wider and softer.
         background: (S, S, 3) float32 sRGB 0-1, the picture without the person.
         matrix: 2x3, photo to pixels of the cut.
         fit: `fitting.Fit`; light: `light.Light`; texture: `texture.Texture`; sheet: `sheet.Sheet`.
     """
 
+    picture: np.ndarray
     person: np.ndarray
     cover: np.ndarray
     reach: np.ndarray
@@ -75,6 +77,7 @@ class Portrait:
         skin = skin[facing[skin] > 0.3]
         colors = texture.sample(cv2.GaussianBlur(person, (0, 0), size / 200), points[skin] * size)
         return cls(
+            picture=picture,
             person=person,
             cover=cover,
             reach=cutout.widened(cover),
@@ -109,7 +112,10 @@ class Portrait:
         points, _, distance = camera.project(vertices, 0.0, pose, self.fit.camera)
         normals = _normals(vertices, pose)
         before = _normals(self.fit.surface(), self.fit.pose)
-        own, other = self.texture.weights(np.clip(normals[:, 2], 0, 1), _turn(self.fit.pose, pose))
+        turn = _turn(self.fit.pose, pose)
+        own, other = self.texture.weights(np.clip(normals[:, 2], 0, 1), turn)
+        # From where it was taken, the photo itself is the best picture of the person's rim.
+        colors = self.picture + min(turn / _TURNED, 1.0) * (self.person - self.picture)
         toward = np.clip(before[:, 2] * _TOWARD, 0, 1)
         gain = 1 + toward * (self.light.gain(before, normals) - 1)  # what fills the rest has the light of no place
         mirror = shape.mirrored()
@@ -121,13 +127,13 @@ class Portrait:
         number, near, values = _drawn(seen, faces, distance, attributes, fine, False)
         hit = number >= 0
         color, cover = np.zeros((fine, fine, 3), np.float32), np.zeros((fine, fine), np.float32)
-        color[hit], cover[hit] = self._skin(values)
+        color[hit], cover[hit] = self._skin(values, colors)
 
         hung = self.sheet
         points, _, distance = camera.project(hung.vertices, 0.0, pose, self.fit.camera)
         seen = np.column_stack([alignment.apply(to_fine, points * size), 1 / distance])
-        hair, hair_cover, hair_near = self._hung(seen, hung.triangles, distance, fine)
-        smear, smear_cover, _ = self._hung(seen, hung.steep, distance, fine)
+        hair, hair_cover, hair_near = self._hung(seen, hung.triangles, distance, colors, fine)
+        smear, smear_cover, _ = self._hung(seen, hung.steep, distance, colors, fine)
 
         result = images.warp(self.background, to_fine, fine)
         in_front = (hair_near > near)[..., None]
@@ -148,19 +154,19 @@ class Portrait:
             landmarks_visible=landmarks.visible(at, away, depth, np.zeros((image_size, image_size), bool)),
         )
 
-    def _skin(self, values):
+    def _skin(self, values, colors):
         """Returns (N, 3) colours and (N,) cover of drawn pixels from their interpolated attributes."""
         at, mirrored, own, other, gain, toward, tone, fill = np.split(values, [2, 4, 5, 6, 7, 8, 11], 1)
-        rest = other * texture.sample(self.person, mirrored) * tone + (1 - other) * fill
-        color = own * texture.sample(self.person, at) + (1 - own) * rest
+        rest = other * texture.sample(colors, mirrored) * tone + (1 - other) * fill
+        color = own * texture.sample(colors, at) + (1 - own) * rest
         # What would be seen in the photo, where it shows what is behind the person, is not there.
         return color * gain, 1 - toward[:, 0] * (1 - texture.sample(self.reach, at))
 
-    def _hung(self, seen, triangles, distance, size):
+    def _hung(self, seen, triangles, distance, colors, size):
         """Returns (size, size, 3) colours, (size, size) cover and nearness of a part of the sheet."""
         number, near, values = _drawn(seen, triangles, distance, self.sheet.at, size, True)
         color, cover = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
-        color[number >= 0] = texture.sample(self.person, values)
+        color[number >= 0] = texture.sample(colors, values)
         cover[number >= 0] = texture.sample(self.cover, values)
         return color, cover, near
 
