@@ -5,16 +5,11 @@ combinations of action units go beyond what training sets have, so that what is 
 """
 
 import dataclasses
+import sys
 
 import numpy as np
-import tqdm
 
-from tfface.data import records
-from tfface.errors import InputError
-from tfface.synthetic import camera, people, sampler, worker
-from tfface.synthetic.cooccurrence import exclude
-from tfface.synthetic.labelled import record_of
-from tfface.synthetic.render import RENDERER_VERSION
+from tfface.synthetic import camera, people, reading_sets, sampler
 from tfface.synthetic.scene import Light, Pose
 
 SEED = 880_001
@@ -26,7 +21,6 @@ _SETTINGS = sampler.Settings(people=PEOPLE, images_per_person=2, margin=MARGIN, 
 _WIDE_SHARE, _WIDE_YAW = 0.3, 60.0  # beyond that the mesh does not fit
 _BEYOND_SHARE = 0.5  # pictures whose lens and light no training set has
 _UNLIKELY_SHARE = 0.3  # faces whose action units do not go together: each must be known by its own looks
-_TASK, _SHARD = 16, 256
 
 
 def scene(seed, index):
@@ -42,54 +36,22 @@ def scene(seed, index):
         light = Light(rng.uniform(-110, 110), rng.uniform(-50, 80), rng.uniform(0.4, 1.7), rng.uniform(0.1, 0.9))
     action_units = drawn.action_units
     if rng.uniform() < _UNLIKELY_SHARE:
-        action_units = _unlikely(rng)
+        action_units = reading_sets.unlikely_action_units(rng)
     shape = people.person(drawn.identity, drawn.attributes).shape
     pose, crop = camera.aligned(shape, pose, lens, MARGIN)
     return dataclasses.replace(drawn, action_units=action_units, pose=pose, camera=crop, light=light)
 
 
-def _unlikely(rng):
-    intensities = np.zeros(17)
-    chosen = rng.choice(17, rng.integers(1, 6), replace=False)
-    intensities[chosen] = rng.uniform(0, 5, len(chosen))
-    exclude(intensities)
-    return tuple(intensities.round(4).tolist())
-
-
 def render_range(start, stop, image_size, seed):
     """Returns the records of scenes `start` to `stop` - 1."""
-    return [{**record_of(scene(seed, index), image_size), "mask": None} for index in range(start, stop)]
+    return reading_sets.records_of([scene(seed, index) for index in range(start, stop)], image_size)
 
 
 def render(directory, count, seed=SEED, workers=2, progress=True):
-    """Renders the training pictures into `directory`, or goes on with an interrupted rendering.
-
-    Raises:
-        InputError: the directory holds something else.
-    """
-    writer = records.RecordWriter(
-        directory,
-        image_size=IMAGE_SIZE,
-        total=count,
-        source=SOURCE,
-        licence="CC0-1.0 head model and textures; the pictures show no real person",
-        seed=seed,
-        settings={"renderer": RENDERER_VERSION, "people": PEOPLE, "margin": MARGIN},
-        shard_records=_SHARD,
-    )
-    bar = tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering")
-    with writer, bar:
-        starts = range(writer.written, count, _TASK)
-        tasks = [(start, min(start + _TASK, count), IMAGE_SIZE, seed) for start in starts]
-        for rendered in worker.ordered_map(tasks, min(workers, len(tasks)), __name__) if tasks else ():
-            for record in rendered:
-                writer.write(record)
-            bar.update(len(rendered))
-    return records.open_dataset(directory)
+    """Renders the training pictures into `directory`, or goes on with an interrupted rendering; see `reading_sets`."""
+    return reading_sets.render(directory, count, seed, sys.modules[__name__], workers, progress)
 
 
 def check_people(identities, role=PEOPLE):
     """Raises InputError unless every identity belongs to `role` of `sampler.ROLES`."""
-    for identity in identities:
-        if identity < 0 or sampler.role(int(identity)) != role:
-            raise InputError(f"identity {identity}: not one of the people of role {role!r}; render the pictures again")
+    reading_sets.check_people(identities, role)
