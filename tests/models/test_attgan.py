@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface import losses
+from tfface import attribute_rules, losses
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
-from tfface.models.attgan import AttGAN, AttGANConfig, answer_loss, attribute_loss, known_targets
+from tfface.models.attgan import AttGAN, AttGANConfig, answer_loss, attribute_loss
+from tfface.models.attributes import known_targets
 from tfface.models.base import average_weights
 
 NAMES = ("Eyeglasses", "Bald", "Bangs", "Male")
@@ -436,3 +437,28 @@ def test_estimates_are_chances_of_the_chosen_attributes(model):
     np.testing.assert_allclose(estimate, 1 / (1 + np.exp(-logits)), rtol=1e-5)
     assert estimate.shape == (3, 4)
     assert model.conditions() == {"attributes": {"labels": list(NAMES), "range": [0, 1]}}
+
+
+def test_relative_conditioning_sees_only_the_change():
+    model = tiny(relative=True)
+    values = batch(2)
+    image, source, target = model.labelled(values)
+    features = model.generator.encode(image)
+    moved = model.generator.decode(features, model.condition(source + 0.3, target + 0.3))
+    np.testing.assert_allclose(model.generator.decode(features, model.condition(source, target)), moved, atol=1e-5)
+    known = model.edit({"image": image, "attributes": target, "source_attributes": source})
+    asked = {"image": image, "attributes": target - source + 0.5}
+    np.testing.assert_allclose(known["image"], model.ema_generator(asked)["image"], atol=1e-6)
+
+
+def test_relative_editor_settles_what_it_sees():
+    model = tiny(relative=True)
+    values = batch(3)
+    image, _, target = model.labelled(values)
+    seen = model.estimate_attributes(image).numpy()
+    source = [list(attribute_rules.settled(dict(zip(NAMES, row.tolist(), strict=True))).values()) for row in seen]
+    known = model.edit({"image": image, "attributes": target, "source_attributes": tf.constant(source, tf.float32)})
+    np.testing.assert_array_equal(model.edit({"image": image, "attributes": target})["image"], known["image"])
+    np.testing.assert_allclose(
+        model.editor()({"image": image, "attributes": target})["image"], known["image"], atol=1e-6
+    )

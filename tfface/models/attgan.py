@@ -19,6 +19,8 @@ What differs, and why:
   discriminator, each on examples of its own, as published.
 * `lambda_answer` compares edits with their true answers where a batch has them (``target_image``: the same synthetic
   scene with the asked attributes); a warm-up learns from these and the attributes alone. The paper has neither.
+* `relative` tells the decoder what to change instead of what to show (Liu et al. 2019, "STGAN", section 3.2), so that
+  it need not first find out what the face shows.
 
 Outside, attributes are 0 (no) to 1 (yes), 0.5 unknown. The network takes 2 x - 1. The published test intensities of -2
 to 2 are -0.5 to 1.5 here: more than yes and less than no exaggerate.
@@ -37,6 +39,7 @@ from tfface.config import setting
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
 from tfface.layers import ConcatenateCondition, Downsample, InstanceNormalization
+from tfface.models.attributes import known_targets, settled
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -45,8 +48,8 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 # What a narrow network and a short run need: sharp pictures through all shortcuts, which the true answers that rendered
 # data has keep from carrying over what should change.
 _NARROW = dict(
-    image_size=64, depth=4, shortcuts=3, injections=3, norm_momentum=0.97, synthetic_answers=2, n_critic=2,
-    lambda_answer=100.0,
+    image_size=64, depth=4, shortcuts=3, injections=3, relative=True, norm_momentum=0.97, synthetic_answers=2,
+    n_critic=2, lambda_answer=100.0,
 )  # fmt: skip
 
 
@@ -61,6 +64,7 @@ class AttGANConfig(ModelConfig):
     depth: int = setting(5, "strided convolutions of encoder, decoder and discriminator")
     shortcuts: int = setting(1, "layers of the decoder that also get the encoder's features of their size")
     injections: int = setting(1, "layers of the decoder that get the attributes again")
+    relative: bool = setting(False, "tell the decoder the change of the attributes instead of the attributes asked for")
     norm_momentum: float = setting(0.999, "of the moving averages of batch normalisation")
     n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
     learning_rate: float = setting(2e-4, "of both Adams (beta 0.5, 0.999)")
@@ -129,7 +133,7 @@ class Generator(keras.Model):
 
     Inputs:
         image: (batch, size, size, 3) in [-1, 1].
-        attributes: (batch, attributes), 0 (no) to 1 (yes), 0.5 for unknown.
+        attributes: (batch, attributes), 0 (no) to 1 (yes), 0.5 for unknown. Or the change of each, around 0.5.
 
     Output:
         image: (batch, size, size, 3) in [-1, 1].
@@ -252,18 +256,6 @@ def answer_loss(edit, truth, image, counts):
     return tf.reduce_mean(counts * tf.reduce_mean(weight * tf.abs(edit - truth), [1, 2, 3]))
 
 
-def known_targets(target, source, exclusions):
-    """Returns (batch, n) targets in which what is unknown (0.5) stays as the source has it.
-
-    Args:
-        target, source: (batch, n) attributes 0-1.
-        exclusions: (n, n) of 0 and 1: what a target shows takes away what it excludes.
-    """
-    shown = tf.cast(target > 0.5, tf.float32)
-    excluded = tf.matmul(shown, tf.cast(exclusions, tf.float32)) > 0
-    return tf.where(tf.equal(target, 0.5), tf.where(excluded, 0.0, source), target)
-
-
 # -- model -------------------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +336,10 @@ class AttGAN(FaceModel):
 
     # Losses: the terms by their logged names, the sum under ``loss``.
 
+    def condition(self, source, target):
+        """Returns what the decoder is told to turn attributes `source` into `target`; changes are around 0.5."""
+        return target - source + 0.5 if self.config.relative else target
+
     def labelled(self, batch):
         """Returns picture, its chosen attributes and the asked ones, (batch, n), of a batch."""
         source, target = (tf.gather(batch[key], self._places, axis=1) for key in ("attributes", "target_attributes"))
@@ -363,7 +359,7 @@ class AttGAN(FaceModel):
         """Terms the discriminator minimises on real pictures and edits of them."""
         c = self.config
         features = self.generator.encode(image, training=True)
-        fake = tf.stop_gradient(self.generator.decode(features, target, training=True))
+        fake = tf.stop_gradient(self.generator.decode(features, self.condition(source, target), training=True))
         real_out = self.discriminator({"image": image}, training=True)
         fake_out = self.discriminator({"image": fake}, training=True)
         adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
@@ -383,8 +379,8 @@ class AttGAN(FaceModel):
         """
         c = self.config
         features = self.generator.encode(image, training=True)
-        same = self.generator.decode(features, source, training=True)
-        edit = self.generator.decode(features, target, training=True)
+        same = self.generator.decode(features, self.condition(source, source), training=True)
+        edit = self.generator.decode(features, self.condition(source, target), training=True)
         terms = {"g_rec": losses.l1(same, image)}
         loss = c.lambda_rec * terms["g_rec"]
         if truth is not None:
@@ -443,14 +439,30 @@ class AttGAN(FaceModel):
 
         Args:
             inputs: dict of ``image`` (batch, size, size, 3) in [-1, 1] and ``attributes`` (batch, n), the chosen ones
-                in their order: 0 (no) to 1 (yes), up to -0.5 and 1.5 to exaggerate, 0.5 for unknown.
+                in their order: 0 (no) to 1 (yes), up to -0.5 and 1.5 to exaggerate, 0.5 for unknown. A model with
+                relative conditioning also reads ``source_attributes``, those the faces show now, and estimates them
+                where they are absent.
         """
-        inputs = {key: tf.convert_to_tensor(inputs[key]) for key in ("image", "attributes")}
-        return self.ema_generator(inputs, training=False)
+        image, target = (tf.convert_to_tensor(inputs[key]) for key in ("image", "attributes"))
+        if self.config.relative:
+            source = inputs.get("source_attributes")
+            source = settled(self.estimate_attributes(image), self._exclusions) if source is None else source
+            target = self.condition(source, target)
+        return self.ema_generator({"image": image, "attributes": target}, training=False)
 
     def editor(self):
-        """Returns the network from ``image`` and ``attributes`` to an edit, which is what exports hold."""
-        return self.ema_generator
+        """Returns the network from ``image`` and asked ``attributes`` to an edit, which is what exports hold.
+
+        It is the averaged generator, with relative conditioning preceded by the classifier's estimate of the attributes
+        that the face shows now.
+        """
+        if not self.config.relative:
+            return self.ema_generator
+        image, target = (keras.Input(t.shape[1:], name=name) for name, t in self.generator.input.items())
+        now = keras.ops.sigmoid(self.discriminator({"image": image})["attributes"])
+        change = self.condition(settled(now, self._exclusions), target)
+        outputs = self.ema_generator({"image": image, "attributes": change})
+        return keras.Model({"image": image, "attributes": target}, outputs, name="editor")
 
     def estimate_attributes(self, image):
         """Returns how likely the classifier holds the chosen attributes of (batch, size, size, 3) pictures, (batch, n)

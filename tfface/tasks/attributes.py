@@ -55,9 +55,11 @@ class Attributes(Task):
 
     def inputs(self, model, labels, wanted, keep_others=True):
         now = np.asarray(labels["attributes"], np.float32) if keep_others else np.full(len(ATTRIBUTES), 0.5, np.float32)
-        asked = _asked(now, wanted)
-        asked = asked[[ATTRIBUTES.index(name) for name in model.config.attributes]]
-        return {"attributes": np.clip(asked, LOWEST, HIGHEST)}
+        places = [ATTRIBUTES.index(name) for name in model.config.attributes]
+        inputs = {"attributes": np.clip(_asked(now, wanted)[places], LOWEST, HIGHEST)}
+        if model.config.relative:
+            inputs["source_attributes"] = np.asarray(labels["attributes"], np.float32)[places]
+        return inputs
 
     def estimate(self, model, images):
         names, result = model.config.attributes, []
