@@ -10,7 +10,7 @@ from skimage import data
 
 from data_tools import rerender
 from tfface import alignment, images
-from tfface.conventions import ACTION_UNITS
+from tfface.conventions import ACTION_UNITS, ATTRIBUTES
 from tfface.data import records
 from tfface.faces import Landmarker
 from tfface.rerendering import dataset
@@ -92,7 +92,10 @@ def test_records(photo, tmp_path, capsys):
         matrix = alignment.alignment_matrix(record["landmarks"], 48)
         if not record["action_units"][smile] == 5:  # crops of a pose are those of the photo's own expression
             np.testing.assert_allclose(matrix, [[1, 0, 0], [0, 1, 0]], atol=2e-3)
-        assert (record["attributes"] == -1).all() and record["mask"].shape == (48, 48)
+        known = dict(zip(ATTRIBUTES, record["attributes"], strict=True))
+        assert 1 in known.values() and 0 in known.values()  # the rotator asks for some that are known
+        assert known["Smiling"] == known["Mouth_Slightly_Open"] == -1  # which the expressions decide
+        assert record["mask"].shape == (48, 48)
     # The mirrored photo is the mirrored person: its -20 is the other's +20, and the same labels otherwise.
     np.testing.assert_allclose(found[2]["action_units"], found[6]["action_units"], atol=1.0)
     with open(out / "rejects.csv") as stream:

@@ -10,12 +10,13 @@ import pathlib
 import numpy as np
 
 from tfface import conventions, crops, images
-from tfface.conventions import ACTION_UNITS, MAX_INTENSITY
+from tfface.conventions import ACTION_UNITS, ATTRIBUTES, MAX_INTENSITY
 from tfface.data import records
 from tfface.errors import InputError
 from tfface.faces import Landmarker
 from tfface.rerendering.portrait import LARGEST_ERROR, MARGIN, Portrait, turned_to
 from tfface.synthetic.dataset import SHEET, contact_sheet
+from tfface.synthetic.labels import DERIVED
 
 FACES, REJECTS = "faces.csv", "rejects.csv"
 FACE_COLUMNS = ["identity", "source", "face", "yaw", "pitch", "roll", "light_azimuth", "light_elevation", "fit_error"]
@@ -106,6 +107,7 @@ def rerender(
                 identity = len(faces.rows)
                 faces.add([_row(identity, path, number, portrait)])
                 made = {"identity": identity, "source": str(name), "confidence": face.score}
+                made["attributes"] = lasting_attributes(photo, face)
                 for record in pictures(portrait, identity, yaws, expressions, vary, image_size, margin):
                     writer.write(record | made)
         if not faces.rows:
@@ -145,6 +147,17 @@ def pictures(portrait, identity, yaws, expressions, vary, image_size, margin):
             "mask": records.encode_image(view.mask),
             "view": group,
         }
+
+
+def lasting_attributes(photo, face):
+    """Returns the (40,) int8 attributes of a photo's `faces.Face`, as far as the annotator is sure and they hold in
+    every pose and expression."""
+    from tfface import annotator
+    from tfface.annotating.looks import look
+
+    found = annotator.shipped().read([look(photo, face.mesh, face.blendshapes)])["attributes"][0]
+    found[[ATTRIBUTES.index(name) for name in DERIVED]] = np.nan
+    return annotator.settled(found)
 
 
 def _angles(direction):
