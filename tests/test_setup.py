@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("train.sh", "test.sh", ".ci/run", "scripts/ensure_env.sh")
+SCRIPTS = ("train.sh", "test.sh", "docs.sh", ".ci/run", "scripts/ensure_env.sh")
 TOOLS = ("bash", "sh", "cat", "dirname", "grep", "rm", "sed", "env")
 
 

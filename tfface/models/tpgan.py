@@ -2,7 +2,7 @@
 
 Paper: Huang et al. 2017, "Beyond Face Rotation: Global and Local Perception GAN for Photorealistic and Identity
 Preserving Frontal View Synthesis" (ICCV). The official code (HRLTY/TP-GAN, TensorFlow 0.12) has the architecture; "the
-blog" is the one of the seed, whose code is iwtw/pytorch-TP-GAN. Networks: `tpgan_networks`; patches: `patches`.
+blog" is a post on the paper, whose code is iwtw/pytorch-TP-GAN. Networks: `tpgan_networks`; patches: `patches`.
 
 What differs, and why:
 
