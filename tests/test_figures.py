@@ -1,3 +1,4 @@
+import keras
 import matplotlib
 import numpy as np
 import pytest
@@ -27,6 +28,14 @@ def test_shapes_follow_the_network():
     assert found[0] == ("image", (32, 32, 3)) and found[-1] == ("heads", (32, 32, 4))
     assert ("down4", (8, 8, 16)) in found and ("residual1", (8, 8, 16)) in found
     assert len(figures.draw_shapes(network).axes[0].patches) == len(found)
+
+
+def test_vectors_and_a_choice_of_blocks():
+    network = ganimation.Discriminator(image_size=32, width=4, depth=2)
+    dense = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5, name="last")])
+    assert figures.shapes(dense)[-1] == ("last", (5,)) and len(figures.draw_shapes(dense).axes[0].patches) == 1
+    chosen = figures.shapes(network, only="1$")
+    assert [name for name, _ in chosen] == ["image", "down1"]
 
 
 def test_rows_of_pictures_with_an_empty_place():

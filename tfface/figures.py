@@ -1,5 +1,7 @@
 """Figures of networks and pictures for notebooks, with matplotlib: what flows where, and what it looks like."""
 
+import re
+
 import numpy as np
 
 
@@ -50,38 +52,51 @@ def show(rows, titles=None, labels=None, size=1.4):
     return figure
 
 
-def shapes(network):
-    """Returns [(name, (height, width, channels))] of a functional network's convolutions and what merges their outputs,
-    in the order in which they are computed; the first entry is the picture that goes in."""
-    wanted = ("conv", "downsample", "merge", "add", "concatenate")
+def shapes(network, only=None):
+    """Returns [(name, shape)] of a functional network's blocks, in the order in which they are computed.
+
+    Blocks are convolutions, dense layers and what merges, pools or cuts out; the first entry is the input. A shape is
+    (height, width, channels), or (length,) of a vector.
+
+    Args:
+        network: `keras.Model`.
+        only: regular expression; blocks in whose names it is not found are left out, those of a large network.
+    """
+    wanted = ("conv", "downsample", "merge", "add", "concatenate", "dense", "globalaverage", "fuse")
     found = []
     for layer in network.layers:
         shape = tuple(getattr(layer.output, "shape", ()))[1:]
         kind = type(layer).__name__.lower()
         first = kind == "inputlayer" and not found
-        if len(shape) == 3 and (first or any(word in kind for word in wanted)):
+        block = any(word in kind for word in wanted) and (only is None or re.search(only, layer.name))
+        if len(shape) in (1, 3) and (first or block):
             found.append((layer.name, shape))
     return found
 
 
-def draw_shapes(network, title=""):
+def draw_shapes(network, title="", only=None):
     """Draws each block of a network as a box as high as its maps and as wide as the logarithm of its channels.
+
+    Vectors are dark bars. `only` is that of `shapes`.
 
     Returns:
         the matplotlib figure.
     """
     import matplotlib.pyplot as plt
 
-    blocks = shapes(network)
+    blocks = shapes(network, only)
     figure, axis = plt.subplots(figsize=(max(6, 0.55 * len(blocks)), 3.2))
-    left, tallest = 0.0, max(shape[0] for _, shape in blocks)
-    for name, (height, _, channels) in blocks:
-        width = 0.35 + np.log2(channels + 1) / 4
-        axis.add_patch(plt.Rectangle((left, -height / 2), width, height, facecolor="0.88", edgecolor="0.3", lw=0.6))
-        at = left + width / 2, height / 2 + 0.02 * tallest
-        axis.text(*at, f"{height}\n×{channels}", ha="center", va="bottom", fontsize=6)
+    left, tallest = 0.0, max((shape[0] for _, shape in blocks if len(shape) == 3), default=1)
+    for name, shape in blocks:
+        vector = len(shape) == 1
+        height = 0.5 * tallest if vector else shape[0]
+        width = 0.2 if vector else 0.35 + np.log2(shape[-1] + 1) / 4
+        color = "0.45" if vector else "0.88"
+        axis.add_patch(plt.Rectangle((left, -height / 2), width, height, facecolor=color, edgecolor="0.3", lw=0.6))
+        text = f"{shape[0]}" if vector else f"{shape[0]}\n×{shape[-1]}"
+        axis.text(left + width / 2, height / 2 + 0.02 * tallest, text, ha="center", va="bottom", fontsize=6)
         axis.text(left + width / 2, -tallest * 0.54, name, rotation=90, ha="center", va="top", fontsize=6)
-        left += width + 0.25
+        left += width + (0.75 if vector else 0.25)
     axis.set_xlim(-0.2, left)
     axis.set_ylim(-tallest * 1.05, tallest * 0.75)
     axis.axis("off")

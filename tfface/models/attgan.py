@@ -6,9 +6,10 @@ heads, attributes of -1 and 1, one shortcut and one injection. "The slides" are 
 
 What differs, and why:
 
-* The slides write both adversarial signs the wrong way round, which would make the critic prefer edits and the
-  generator avoid it; here the critic minimises D(edit) - D(picture) and the generator -D(edit), as published. Their
-  attribute loss of edits compares (a, C(picture)); here it is (b, C(edit)): asked attributes with the edit.
+* The slides write both adversarial signs the wrong way round. Together that is the published game with the critic
+  negated; mending only one of the two makes the generator learn to be told apart. Here, as published, the critic
+  minimises D(edit) - D(picture) and the generator -D(edit). Their attribute loss of edits compares (a, C(picture)),
+  which no weight of the generator is in; here it is (b, C(edit)): asked attributes with the edit.
 * Batch normalisation as published, of moving averages once trained: an edit does not depend on what else is in its
   batch. Training takes statistics over all replicas. The averaged generator averages the moving statistics too.
 * Targets are the attributes of another example of the whole data set, not of the same batch. What that one does not
