@@ -43,6 +43,7 @@ SHAPES = {
 
 
 def build(name):
+    assert name in SETTINGS, f"add {name}'s smallest settings to SETTINGS in tests/conformance/small.py"
     return models.get(name)(models.get(name).Config(**SETTINGS[name]), seed=3)
 
 
@@ -67,6 +68,7 @@ def batch(model, step):
 
 def request(name, model, count):
     """Returns `count` examples of what the model's ``edit`` takes."""
+    assert name in EDIT_KEYS, f"add what {name}'s edit takes to EDIT_KEYS in tests/conformance/small.py"
     random, examples = np.random.default_rng(0), batch(model, 0)
     return {
         key: examples[key][:count] if key in examples else random.uniform(0, 1, (count, *SHAPES[key])).astype("float32")

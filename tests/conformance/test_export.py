@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import small  # noqa: E402
 
 
-@pytest.mark.parametrize("name", [name for name in models.names() if hasattr(models.get(name), "editor")])
+@pytest.mark.parametrize("name", [name for name in models.names() if models.get(name).task])
 def test_exports_compute_the_same_and_say_what_they_take(name, tmp_path):
     model = small.build(name)
     exported = export.export_model(model, tmp_path / name)  # compares the two
@@ -33,7 +33,7 @@ SLOW = ("rotator", "tpgan")  # graphs of thousands of operations
     [
         pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
         for name in models.names()
-        if hasattr(models.get(name), "editor")
+        if models.get(name).task
     ],
 )
 def test_other_formats_compute_the_same_on_a_real_face(name, kind, tmp_path):

@@ -57,7 +57,12 @@ class FaceModel(keras.Model):
 
     A subclass sets `Config`, `task`, `batch_keys`, `partner_keys` (keys of which a batch also carries ``target_KEY``,
     drawn from other examples), builds its networks in the constructor (so that all weights exist), names its optimizers
-    in `build_optimizers` and defines one method ``PHASE_step(batch)`` for each of its phases.
+    in `build_optimizers` and defines one method ``PHASE_step(batch)`` for each of its phases. One with a task also has
+
+    * ``edit(inputs)``: ``{"image"}`` (batch, size, size, 3) in [-1, 1], and ``attention`` where there is one, of a dict
+      with ``image`` and what the task's `inputs` gives, by the averaged networks, which are named ``ema_``;
+    * ``editor()``: the functional network that exports hold;
+    * ``estimate_LABEL(image)`` for the labels that the task needs of photos and the face finder does not know.
 
     ``save_weights`` and ``load_weights`` carry everything that training needs: networks, averaged generator,
     optimizers and `step`.
