@@ -171,6 +171,10 @@ def test_answers_show_no_action_units_that_exclude_each_other():
         assert not (both > 0).all(1).any() and (both > 0).any(0).all()
 
 
+def test_yaws_of_views_may_be_numbers():
+    assert sampler.Settings(views=("frontal", -60)) == sampler.Settings(views=("frontal", "-60"))
+
+
 def test_answers_exclude_views():
     with pytest.raises(InputError, match="answers 2"):
         sampler.Settings(answers=2, views=("frontal", "left"))

@@ -120,7 +120,7 @@ class Settings:
     bare: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "views", tuple(self.views))
+        object.__setattr__(self, "views", tuple(map(str, self.views)))  # whole yaws may be numbers
         _choice("people", self.people, ROLES)
         _choice("poses", self.poses, POSES)
         _choice("framing", self.framing, FRAMINGS)
