@@ -29,8 +29,8 @@ def parser():
     result.add_argument("--images-per-person", type=int, default=4, help="default %(default)s; views take one each")
     result.add_argument(
         "--poses", default="portrait",
-        help="portrait: normal, yaw 20 degrees deviation, at most 45; wide: uniform, yaw 90, pitch 30, roll 20; "
-        "frontal: normal, yaw 4 degrees deviation, at most 10",
+        help="portrait: normal, yaw 20 degrees deviation, at most 45; turning: every yaw to 50 alike; wide: "
+        "uniform, yaw 90, pitch 30, roll 20; frontal: normal, yaw 4 degrees deviation, at most 10",
     )  # fmt: skip
     result.add_argument(
         "--framing", default="aligned",

@@ -20,6 +20,7 @@ from tfface.data import records
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+SOURCES = [*(ROOT / "tfface").rglob("*.py"), *(ROOT / "data_tools").glob("*.py")]
 _LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
 
 
@@ -78,6 +79,14 @@ def test_broken_links_are_found(tmp_path):
     page = tmp_path / "a.md"
     page.write_text("[x](b.md) [x](b.md#one-two) [x](b.md#one-two-1) [x](b.md#no-heading) [x](c.md) [x](#a) `[x](d)`")
     assert broken_links(page) == ["b.md#no-heading", "c.md", "#a"]
+
+
+def test_pages_that_errors_name_are_there():
+    named = {page for path in SOURCES for page in re.findall(r'page="([^"]+)"', path.read_text())}
+    assert named
+    for page in named:
+        file, _, anchor = page.partition("#")
+        assert not anchor or anchor in anchors((ROOT / "docs" / file).read_text()), page
 
 
 def test_site_builds_without_warnings(tmp_path):

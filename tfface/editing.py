@@ -45,7 +45,8 @@ class Editor:
         faces = self.landmarker.find(photo)
         if not faces:
             raise InputError(
-                "no face found; use a photo in which a face is at least 32 pixels large and not in full profile"
+                "no face found; use a photo in which a face is at least 32 pixels large and not in full profile",
+                page="troubleshooting.md#editing-photographs",
             )
         return faces
 

@@ -7,8 +7,12 @@ class InputError(ValueError):
     """Bad input from the user.
 
     The message is one line that names the file or value, says what was expected and what to do. Commands print it
-    without a traceback and exit with code 2; a traceback is kept for our own bugs.
+    without a traceback and exit with code 2; a traceback is kept for our own bugs. Where the reader needs more than the
+    line can hold, `page` names the page of docs/ that has it (and the heading behind ``#``).
     """
+
+    def __init__(self, message, page=None):
+        super().__init__(f"{message} (see docs/{page})" if page else message)
 
 
 def exit_code(work, stopped="Stopped. Run the same command again to go on."):

@@ -18,9 +18,9 @@ def report(root=Path()):
     """Returns the lines of ``tfface info`` as (what, value) pairs.
 
     Args:
-        root: folder whose runs/ is looked at.
+        root: folder whose runs/ and data/ are looked at.
     """
-    return [*_software(), *_devices(), *_folders(Path(root))]
+    return [*_software(), *_devices(), *_caches(), *_folders(Path(root))]
 
 
 def _software():
@@ -82,8 +82,20 @@ def _xla(tf):
     return "works" if float(total) == 25.0 else f"computes wrongly: 25 became {float(total)}"
 
 
+def _caches():
+    """What is kept outside of runs and data sets; deleted, it comes back when it is needed."""
+    from tfface import perceptual
+    from tfface.synthetic import raster
+
+    vgg16 = perceptual.cached_vgg16()
+    there = f"{_megabytes([vgg16])}" if vgg16.exists() else "not there; Keras fetches it for features=vgg16"
+    yield "cache of VGG16", f"{vgg16} ({there})"
+    compiled = Path(raster.rasterize.stats.cache_path)
+    yield "cache of the renderer", f"{compiled} ({_megabytes(compiled.glob('*.nb[ci]'))} compiled)"
+
+
 def _folders(root):
-    for path in sorted((root / "runs").glob("*/")):
+    for path in sorted((*(root / "runs").glob("*/"), *(root / "data").glob("*/"))):
         if (path / "config.json").exists():
             yield "run", f"{path} ({_size(path)})"
         elif (path / "dataset.json").exists():
@@ -100,5 +112,8 @@ def _data_state(path):
 
 
 def _size(path):
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return f"{size / 1e6:.1f} MB"
+    return _megabytes(file for file in path.rglob("*") if file.is_file())
+
+
+def _megabytes(files):
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB"

@@ -169,7 +169,8 @@ class RecordIndex:
         if not len(self.numbers):
             raise InputError(
                 f"{dataset.directory}: no usable record in {name} ({in_split} records"
-                f"{', ' + reasons if reasons else ''}); use a data set that has these labels, or a larger one"
+                f"{', ' + reasons if reasons else ''}); use a data set that has these labels, or a larger one",
+                page="data.md#what-each-model-needs",
             )
         if lacking:
             log.warning("%s: %s: left out of %d records: %s", dataset.directory, name, in_split, reasons)
@@ -223,7 +224,8 @@ class RecordIndex:
         if not len(whole):
             raise InputError(
                 f"{self._directory}: no batch of {length} pictures in which one factor varies; make such a set with "
-                "python -m data_tools.synthesize --factor all"
+                "python -m data_tools.synthesize --factor all",
+                page="models/dcign.md#use",
             )
         factors = self._scan.factor[self.numbers][whole[:, 0]]
         return [whole[factors == factor] for factor in range(len(FACTORS))]

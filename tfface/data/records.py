@@ -198,7 +198,8 @@ def read_info(directory):
     if not path.is_file():
         raise InputError(
             f"{directory}: no data set here ({DATASET_FILE} not found); expected a directory written by a data_tools "
-            "command, for example: python -m data_tools.synthesize -o data/synthetic"
+            "command, for example: python -m data_tools.synthesize -o data/synthetic",
+            page="data.md",
         )
     try:
         info = json.loads(path.read_text())
