@@ -44,7 +44,7 @@ def all_models(built, tmp_path_factory):
 def test_edits_are_the_same_bytes(name, protocol, built, all_models):
     address = all_models.rest if protocol == "rest" else f"grpc://{all_models.grpc}"
     model, task = built[name], tasks.get(built[name].task)
-    served = RemoteModel(address, [task.flag])
+    served = RemoteModel(f"{address}/{name}", [task.flag])
     assert (served.name, served.task) == (name, model.task)
     landmarker, photo = Landmarker(), data.astronaut()
     faces = landmarker.find(photo)

@@ -46,9 +46,9 @@ class RemoteModel:
 
 
 def _served_as(flags):
-    """Returns the name of the one model that takes a flag, None if no flag says."""
+    """Returns the name of the one model that takes a flag, None if no flag says or several models take it."""
     from tfface import models
 
     asked = [task for task in tasks.names() if tasks.get(task).flag in flags]
     names = [name for name in models.names() if asked and models.get(name).task == asked[0]]
-    return names[0] if names else None
+    return names[0] if len(names) == 1 else None
