@@ -1,4 +1,4 @@
-"""``python -m tfface``: train, evaluate, edit, export, serve, info. Light: ``--help`` does not import TensorFlow.
+"""``python -m tfface``: train, evaluate, edit, export, serve, demo, info. Light: ``--help`` does not import TensorFlow.
 
 Exit codes: 0 done, 1 training broke down, 2 bad input (one line on stderr says what), 130 stopped by the user.
 """
@@ -118,6 +118,11 @@ def build_parser():
         "--batch", type=int, default=16, help="examples of concurrent requests computed together (default: 16)"
     )
 
+    sub = command("demo", demo, "a page to try trained runs on, in the browser of this machine")
+    sub.add_argument("runs", nargs="+", metavar="RUN", help="run directories, a tab for each")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    sub.add_argument("--port", type=int, default=7860, help="default: 7860; 0 takes a free one from there on")
+
     sub = command("info", info, "versions and devices, or the settings and presets of a model")
     sub.add_argument("model", nargs="?", metavar="MODEL")
     return parser
@@ -233,6 +238,16 @@ def serve(arguments):
         say=lambda text: print(text, flush=True),
     )
     asyncio.run(served)
+    return 0
+
+
+def demo(arguments):
+    """Shows the page until it is stopped."""
+    try:
+        from tfface.demo import page
+    except ImportError as error:
+        raise InputError(f"demo: needs the {error.name} package; pip install 'tfface[demo]'") from None
+    page.serve(arguments.runs, arguments.host, arguments.port, say=lambda text: print(text, flush=True))
     return 0
 
 

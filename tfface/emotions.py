@@ -41,6 +41,11 @@ def _places(numbers):
 _PLACES = {name: (_places(most), _places(some)) for name, (most, some) in _PROTOTYPES.items()}
 
 
+def prototype(name):
+    """Returns the action units' names of one of `CATEGORIES` but neutral: (those most people show, those some add)."""
+    return tuple([f"AU{number:02d}" for number in numbers] for numbers in _PROTOTYPES[name])
+
+
 def category(action_units):
     """Returns which of `CATEGORIES` (17,) intensities (0-5) show, or "" for none of them or unknown ones (NaN).
 
