@@ -89,6 +89,13 @@ def test_answers_bring_all_asked_labels_mirrored_with_their_picture(rendered):
     assert mirrors == {True, False}
 
 
+def test_too_few_people_for_answers_are_warned_of(tmp_path, caplog):
+    rows = [record(n, n // 3, view=f"answer/{n // 3:06d}") for n in range(3 * 10)]
+    with caplog.at_level(logging.WARNING):
+        (batch,) = take(write(tmp_path, rows, answers=3, vary="pose"), 4, 1, answers=True, partners=("pose",))
+    assert "fewer than 16 people" in caplog.text and "target_image" not in batch
+
+
 def test_answers_to_what_is_not_asked_are_warned_of(rendered, caplog):
     with caplog.at_level(logging.WARNING):
         take(rendered, 4, 1, answers=True, partners=("pose",))

@@ -213,6 +213,11 @@ def training_batches(
     stored = dataset.image_size
 
     siblings = chosen.answers if answers and partners else None
+    if answers and partners and siblings is None and dataset.info["settings"].get("answers", 1) > 1:
+        log.warning(
+            "%s: with fewer than %d people the pictures of a scene are in both splits: no answers are given",
+            dataset.directory, records.MIN_PEOPLE,
+        )  # fmt: skip
     same_scene = siblings is not None or bool(pairs)
     if same_scene:
         partners, partner_noise = tuple(dict.fromkeys((*partners, "image"))), 0.0
