@@ -17,6 +17,7 @@ import pytest
 
 from tfface import cli, models
 from tfface.data import records
+from tfface.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -83,7 +84,7 @@ def test_broken_links_are_found(tmp_path):
 
 def test_pages_that_errors_name_are_there():
     named = {page for path in SOURCES for page in re.findall(r'page="([^"]+)"', path.read_text())}
-    assert named
+    assert named and str(InputError("bad", page="data.md")) == "bad (see docs/data.md)"
     for page in named:
         file, _, anchor = page.partition("#")
         assert not anchor or anchor in anchors((ROOT / "docs" / file).read_text()), page
@@ -107,6 +108,11 @@ def test_site_builds_without_warnings(tmp_path):
 def comparable(text):
     """Text of ``--help`` whatever Python wrapped it: 3.13 writes ``-o, --output DIR`` where 3.11 has DIR twice."""
     return re.sub(r"(-\w) (\S+), (--[\w-]+ \2)", r"\1, \3", " ".join(text.split()))
+
+
+def test_help_of_another_python_is_the_same():
+    assert comparable("-o DIR, --output DIR  new\n   -h, --help") == comparable("-o, --output DIR\n new -h, --help")
+    assert comparable("-o DIR, --output DIR  new") != comparable("-o DIR, --output DIR  old")
 
 
 @pytest.mark.parametrize("path, block", sorted(write_docs.blocks()), ids=lambda value: getattr(value, "stem", value))
