@@ -29,6 +29,7 @@ def test_runs_from_top_to_bottom(path, monkeypatch):
     import nbclient
 
     monkeypatch.delenv("MPLBACKEND", raising=False)  # figures appear below their cells, as in Jupyter
+    monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))  # this checkout, whatever is installed
     resources = {"metadata": {"path": str(path.parent)}}
     notebook = nbclient.NotebookClient(nbformat.read(path, 4), timeout=600, resources=resources).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
