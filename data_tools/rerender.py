@@ -33,8 +33,8 @@ def parser():
     )  # fmt: skip
     result.add_argument(
         "--vary", choices=("pose", "action_units"),
-        help="what pictures that belong together differ in: pose makes pairs for the rotator and TP-GAN, action_units "
-        "true answers for GANimation (default: pose with several yaws)",
+        help="what pictures that belong together differ in: pose makes pairs for TP-GAN, and poses for the rotator, "
+        "which learns from them one by one; action_units true answers for GANimation (default: pose with several yaws)",
     )  # fmt: skip
     result.add_argument("--image-size", type=int, default=128, help="side in pixels (default %(default)s)")
     result.add_argument(
