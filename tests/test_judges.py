@@ -8,8 +8,9 @@ import pytest
 
 from tfface import conventions, judges
 from tfface.errors import InputError
-from tfface.judging import scenes, scoring, views
+from tfface.judging import heads, scenes, scoring, views
 from tfface.synthetic import camera, people, sampler
+from tfface.synthetic.labels import labels
 from tfface.synthetic.render import render
 from tfface.synthetic.scene import Pose, Scene, action_units
 
@@ -183,6 +184,26 @@ def test_attributes_that_are_unknown_do_not_count():
     assert scores["Male"] == {"auc": 1.0, "accuracy": 0.6667, "share": 0.6667}
 
 
+def test_changed_attributes_by_hand():
+    """Two pairs: Male changed in the first and judged right, Young in both and judged right in the second."""
+    male, young = judges.places(["Male", "Young"])
+    truth = np.zeros((4, 40))
+    truth[1, male], truth[1, young], truth[3, young] = 1, 1, 1
+    found = np.zeros((4, 40))
+    found[1, male], found[3, young], found[2, male] = 0.9, 0.6, 0.8
+    scores = scoring.changed_attributes(found, truth)
+    assert scores["Male"] == 1.0 and scores["Young"] == 0.5 and scores["mean"] == 0.75
+    assert scores["others"] == round(1 - 1 / (4 * 17 - 6), 4)  # both pictures of a changed pair are left out
+
+
+def test_pictures_of_the_head_net_are_pairs_that_differ_in_attributes():
+    pairs = [(heads.scene(heads.SEED, k), heads.scene(heads.SEED, k + 1)) for k in range(0, 40, 2)]
+    scenes.check_people({one.identity for pair in pairs for one in pair})
+    for first, second in pairs:
+        assert (first.identity, first.pose, first.light) == (second.identity, second.pose, second.light)
+        assert not np.array_equal(labels(first), labels(second))
+
+
 @pytest.fixture(scope="module")
 def command():
     import importlib.util
@@ -197,13 +218,13 @@ def command():
 
 def test_command_makes_usable_judges_and_goes_on_where_it_stopped(tmp_path, command, capsys):
     arguments = [str(tmp_path / "work"), "-o", str(tmp_path / "small.npz"), "--quiet", "--workers", "1"]
-    arguments += ["--count", "96", "--face-steps", "2", "--head-steps", "2", "--test-count", "16"]
+    arguments += ["--count", "96", "--head-count", "64", "--face-steps", "2", "--head-steps", "2", "--test-count", "16"]
     assert command.main(arguments) == 0
     assert "mean ICC" in capsys.readouterr().out
     found = judges.Judges(tmp_path / "small.npz").judge(drawn()[None])
     assert np.isfinite(found["action_units"]).all()
     scores = json.loads((tmp_path / "small.json").read_text())
-    assert scores["made from"]["pictures"] == 96 and "64px, margin 1.5" in scores["portraits"]
+    assert scores["made from"]["face"]["pictures"] == 96 and "64px, margin 1.5" in scores["portraits"]
     first = (tmp_path / "small.npz").read_bytes()
     (tmp_path / "small.npz").unlink()
     assert command.main(arguments) == 0  # from its checkpoints: the same weights

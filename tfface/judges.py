@@ -4,9 +4,10 @@ Judges never train, annotate or guide a model: a model that had learnt from a ju
 judge's own mistakes. They learnt from rendered people whom no model trains on (`tfface.judging`), and `accuracy` says
 how far they are to be trusted, measured on rendered people that they never saw: give it beside every score.
 
-* ``face`` looks at brows to chin, upright, at 80 pixels: 17 action units, pose, what beard, lips and glasses show.
-  Trained with the 68 landmarks as a third task, which teaches it where things are.
-* ``head`` looks at the whole picture at 64 pixels: hair, skin, sex, age.
+* ``face`` looks at brows to chin, upright, at 80 pixels: 17 action units, pose and the attributes that need its closer
+  look. Trained with the 68 landmarks, which teaches it where things are, and with what beard and lips show.
+* ``head`` looks at the whole picture at 64 pixels: the other attributes. Trained on pairs of pictures that differ in a
+  few of them, because in people as they come, attributes go together.
 
 Both are residual nets (He et al. 2015) with batch normalisation, whose fixed statistics at inference make a picture's
 score independent of the others'. Made by ``python scripts/train_judges.py``.
@@ -29,15 +30,18 @@ ACCURACY = ASSET.with_suffix(".json")
 MARGINS = (1.0, 1.5)
 SMALLEST = 32  # pixels; below that nobody can tell action units apart
 
-# Attributes by the net that judges them; the others of the 40 are NaN.
+# Attributes that the face net learns from.
 FACE_ATTRIBUTES = (
     "Bushy_Eyebrows", "Eyeglasses", "Goatee", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Smiling",
     "Wearing_Lipstick",
 )  # fmt: skip
-HEAD_ATTRIBUTES = (
-    "Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Male", "Pale_Skin", "Young",
+# Of these, the ones that it judges: better than the head net on pictures in which just they changed.
+FACE_JUDGED = ("Bushy_Eyebrows", "Eyeglasses", "Mouth_Slightly_Open", "Smiling")
+# Attributes that are judged, and that the head net learns from; the others of the 40 are NaN.
+JUDGED = (
+    "Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Bushy_Eyebrows", "Eyeglasses", "Goatee", "Gray_Hair",
+    "Male", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Pale_Skin", "Smiling", "Wearing_Lipstick", "Young",
 )  # fmt: skip
-JUDGED = tuple(sorted(FACE_ATTRIBUTES + HEAD_ATTRIBUTES))
 
 FACE_SIZE, HEAD_SIZE = 80, 64
 # What the face net sees, in widths of a crop of margin 1.0: cheek to cheek, brows raised to jaw dropped.
@@ -132,15 +136,15 @@ def face_network():
 
 
 def head_network():
-    """Returns the head net: (B, 64, 64, 3) pixels 0-255 -> dict of `attributes` (B, 9) logits of `HEAD_ATTRIBUTES`."""
+    """Returns the head net: (B, 64, 64, 3) pixels 0-255 -> dict of `attributes` (B, 17) logits of `JUDGED`."""
     picture = keras.Input((HEAD_SIZE, HEAD_SIZE, 3), name="picture")
-    x = _stem(picture, 16, 5, 2)
-    for width in (32, 64, 96):
+    x = _residual(_stem(picture, 32, 5, 2), 32)
+    for width in (64, 96, 128):
         x = _residual(_normal(_convolution(x, width, 2)), width)
     x = _normal(layers.Conv2D(32, 1, use_bias=False, kernel_initializer="he_normal")(x))
     x = layers.Dropout(0.2)(layers.Flatten()(x))
     x = _normal(layers.Dense(96, use_bias=False, kernel_initializer="he_normal")(x))
-    logits = layers.Dense(len(HEAD_ATTRIBUTES), name="attributes")(x)
+    logits = layers.Dense(len(JUDGED), name="attributes")(x)
     return keras.Model(picture, {"attributes": logits}, name="head")
 
 
@@ -215,8 +219,9 @@ class Judges:
         heads = np.stack([head_view(picture) for picture in pictures])
         found = {name: value.numpy() for name, value in self._run(faces, heads).items()}
         attributes = np.full((len(pictures), len(conventions.ATTRIBUTES)), np.nan, np.float32)
-        attributes[:, places(FACE_ATTRIBUTES)] = found["face"]
-        attributes[:, places(HEAD_ATTRIBUTES)] = found["head"]
+        attributes[:, places(JUDGED)] = found["head"]
+        closer = [FACE_ATTRIBUTES.index(name) for name in FACE_JUDGED]
+        attributes[:, places(FACE_JUDGED)] = found["face"][:, closer]
         return {"action_units": found["action_units"], "pose": found["pose"], "attributes": attributes}
 
 

@@ -1,4 +1,4 @@
-"""The judges' own pictures: people, cameras and lights that no model trains on. No TensorFlow.
+"""The face net's own pictures: people, cameras and lights that no model trains on. No TensorFlow.
 
 Identities come from the sampler's range for judges (or for evaluation), never from that of models, and the seeds are
 not those that models use by default, so that not even a pose or an expression is drawn from a shared stream. Lenses,
@@ -15,6 +15,7 @@ from tfface.synthetic import camera, people, reading_sets, sampler
 from tfface.synthetic.scene import Light, Pose
 
 SEED = 770_001
+FOLDER = "train"
 MARGIN = 1.6  # of the rendered pictures: room to cut crops of margin 1.0 and 1.5 a little off
 IMAGE_SIZE = 176
 SOURCE = "synthetic heads rendered by tfface for its judges"
@@ -36,7 +37,7 @@ def scene(seed, index):
     lens, light = drawn.camera.field_of_view, drawn.light
     if rng.uniform() < _BEYOND_SHARE:
         lens = rng.uniform(6, 45)
-        light = Light(rng.uniform(-120, 120), rng.uniform(-60, 80), rng.uniform(0.3, 1.8), rng.uniform(0.05, 0.9))
+        light = unusual_light(rng)
     action_units = drawn.action_units
     if rng.uniform() < _UNLIKELY_SHARE:
         action_units = reading_sets.unlikely_action_units(rng)
@@ -45,13 +46,18 @@ def scene(seed, index):
     return dataclasses.replace(drawn, action_units=action_units, pose=pose, camera=crop, light=light)
 
 
+def unusual_light(rng):
+    """Returns a `Light` as no training set has it."""
+    return Light(rng.uniform(-120, 120), rng.uniform(-60, 80), rng.uniform(0.3, 1.8), rng.uniform(0.05, 0.9))
+
+
 def render_range(start, stop, image_size, seed):
     """Returns the records of scenes `start` to `stop` - 1."""
     return reading_sets.records_of([scene(seed, index) for index in range(start, stop)], image_size)
 
 
 def render(directory, count, seed=SEED, workers=2, progress=True):
-    """Renders the judges' training set into `directory`, or goes on with an interrupted one; see `reading_sets`."""
+    """Renders the face net's training set into `directory`, or goes on with an interrupted one; see `reading_sets`."""
     return reading_sets.render(directory, count, seed, sys.modules[__name__], workers, progress)
 
 

@@ -43,12 +43,18 @@ def evaluate(directory, count, wide, score, seed=SEED, workers=2, progress=True)
     for size in SIZES:
         truth, found = _judged(directory, wide, size, 1.0, score, seed, workers, progress, poses="wide")
         turned[f"{size}px, margin 1.0"] = pose(found["pose"], truth["pose"])
-    return {"portraits": result, "turned": turned, "pictures": {"portraits": count, "turned": wide}, "seed": seed}
+    changed = {}
+    for size in SIZES:
+        pairs = {"answers": 2, "vary": "attributes"}
+        truth, found = _judged(directory, 2 * count, size, 1.5, score, seed, workers, progress, **pairs)
+        changed[f"{size}px, margin 1.5"] = changed_attributes(found["attributes"], truth["attributes"])
+    pictures = {"portraits": count, "turned": wide, "changed": count}
+    return {"portraits": result, "turned": turned, "changed": changed, "pictures": pictures, "seed": seed}
 
 
-def _judged(directory, count, size, margin, score, seed, workers, progress, poses="portrait"):
-    place = directory / f"{poses}-{size}px-margin{margin}-{count}"
-    settings = {"people": "evaluation", "poses": poses, "margin": margin, "images_per_person": 2}
+def _judged(directory, count, size, margin, score, seed, workers, progress, poses="portrait", **more):
+    place = directory / "-".join([poses, *more, f"{size}px", f"margin{margin}", str(count)])
+    settings = {"people": "evaluation", "poses": poses, "margin": margin, "images_per_person": 2, **more}
     synthesize(place, count, size, seed, workers, progress, **settings)
     from tfface.data import records
 
@@ -88,6 +94,26 @@ def attributes(found, truth):
     for kind in ("auc", "accuracy"):
         values = [scores[kind] for name, scores in result.items() if name in judges.JUDGED and scores[kind] is not None]
         result[f"mean {kind}"] = _rounded(np.mean(values)) if values else None
+    return result
+
+
+def changed_attributes(found, truth):
+    """Returns {name: share of the pictures with that attribute changed that are judged right, "mean", "others"}.
+
+    Args:
+        found, truth: (2N, 40): each picture and then the same with other attributes. "others" are what did not change.
+    """
+    changed = np.repeat(truth[1::2] != truth[::2], 2, axis=0)
+    right = (found > 0.5) == (truth == 1)
+    after = np.arange(len(truth)) % 2 == 1
+    result = {}
+    for name in judges.JUDGED:
+        (place,) = judges.places([name])
+        if (places := changed[:, place] & after).any():
+            result[name] = _rounded(right[places, place].mean())
+    judged = judges.places(judges.JUDGED)
+    result["mean"] = _rounded(np.mean(list(result.values()))) if result else None
+    result["others"] = _rounded(right[:, judged][~changed[:, judged]].mean())
     return result
 
 

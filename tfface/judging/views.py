@@ -77,14 +77,14 @@ def face_example(image, labels, rng, exact=None):
 
 
 def head_example(image, labels, rng, exact=None):
-    """Returns what the head net sees, `picture` (64, 64, 3) uint8, and `attributes` of `judges.HEAD_ATTRIBUTES`."""
+    """Returns what the head net sees, `picture` (64, 64, 3) uint8, and `attributes` of `judges.JUDGED`."""
     picture, _, _ = crop(image, rng, exact)
     if not exact:
         picture = weather(picture, rng, strength=0.4)  # colours matter: hair and skin are judged by them
     view = judges.head_view(picture)
     if not exact and rng.uniform() < 0.5:
         view = view[:, ::-1]
-    return {"picture": view, "attributes": labels["attributes"][judges.places(judges.HEAD_ATTRIBUTES)]}
+    return {"picture": view, "attributes": labels["attributes"][judges.places(judges.JUDGED)]}
 
 
 EXAMPLES = {"face": face_example, "head": head_example}
