@@ -38,7 +38,7 @@ def required():
 def optional():
     """Names of what the extras add that users choose, which is imported where it is needed alone."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    return {name for extra in ("onnx", "serving", "video") for name in names_of(extras[extra])}
+    return {name for extra in ("demo", "onnx", "serving", "video") for name in names_of(extras[extra])}
 
 
 def imported():

@@ -2,10 +2,11 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tfface import checkpoints, config, training
-from tfface.data.records import read_info
+from tfface.data.records import RecordWriter, read_info
 from tfface.errors import InputError
 from tfface.synthetic import dataset, render
 
@@ -127,3 +128,12 @@ def test_bfloat16_is_chosen_by_the_processors_flags(tmp_path):
     path.write_text("flags\t\t: fpu avx2 avx512f\n")
     assert not training.cpu_computes_bfloat16(path)
     assert not training.cpu_computes_bfloat16(tmp_path / "none")
+
+
+def test_data_without_the_labels_a_model_needs_leave_no_run_behind(tmp_path):
+    with RecordWriter(tmp_path / "data", image_size=16, source="noise", licence="CC0 1.0") as writer:
+        for number in range(4):
+            writer.write({"image": np.full((16, 16, 3), number, np.uint8), "source": str(number)})
+    with pytest.raises(InputError, match="attributes"):
+        training.new_run("attgan", "smoke", {}, {}, data=tmp_path / "data", output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -144,8 +144,9 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
     if data is None:
         data = render_data(settings, model_class.synthetic, run_settings.seed, output.parent, say)
     dataset = open_data(data)
+    examples = RecordIndex(dataset, "train", model_class.batch_keys)  # checks the labels before anything is written
     if not settings.steps:
-        settings = settings.with_examples(len(RecordIndex(dataset, "train", model_class.batch_keys)))
+        settings = settings.with_examples(len(examples))
     run = Run(output, name, settings, run_settings, Path(data).resolve(), init)
     output.mkdir(parents=True, exist_ok=True)
     run.save()

@@ -8,7 +8,7 @@ from tfface.conventions import ATTRIBUTES
 
 SETTINGS = {
     "attgan": dict(
-        attributes=ATTRIBUTES, image_size=16, batch_size=4, steps=8, generator_width=4, discriminator_width=4,
+        attributes=ATTRIBUTES, image_size=16, batch_size=8, steps=8, generator_width=4, discriminator_width=4,
         discriminator_units=8, depth=2, injections=1, n_critic=2, warmup_steps=4, norm_momentum=0.9, lambda_answer=1.0,
     ),
     "dcign": dict(

@@ -403,13 +403,13 @@ class AttGAN(FaceModel):
         """Terms of `picture_losses` without a discriminator, and their sum: for the price of a quarter of the pictures
         made again, because an answer has most of its picture to keep anyway. All are decoded as one batch."""
         c = self.config
-        count = tf.shape(image)[0]
-        edits, again = (0, count) if truth is None else (count, tf.maximum(count // 4, 1))
+        # Every fourth and not the first quarter: the same pictures on one device and on replicas of fours.
+        edits, every = (0, 1) if truth is None else (tf.shape(image)[0], 4)
         features = self.generator.encode(image, training=True)
-        features = {name: tf.concat([value[:edits], value[:again]], 0) for name, value in features.items()}
-        change, same = self.condition(source, target)[:edits], self.condition(source, source)[:again]
+        features = {name: tf.concat([value[:edits], value[::every]], 0) for name, value in features.items()}
+        change, same = self.condition(source, target)[:edits], self.condition(source, source)[::every]
         made = self.generator.decode(features, tf.concat([change, same], 0), training=True)
-        terms = {"g_rec": losses.l1(made[edits:], image[:again])}
+        terms = {"g_rec": losses.l1(made[edits:], image[::every])}
         loss = c.lambda_rec * terms["g_rec"]
         if truth is not None:
             terms["g_answer"] = answer_loss(made[:edits], truth, image, counts)
