@@ -50,7 +50,8 @@ def _tab(desk):
     def look(path, choice=None):
         """Finds the faces and sets the handles to what the chosen one shows."""
         if not path:
-            return [1, {}, gr.update(visible=False), gr.update(visible=False), "Drop or take a photo.", *idle()]
+            still = [gr.update() for _ in desk.controls]
+            return [1, {}, gr.update(visible=False), gr.update(visible=False), "Drop or take a photo.", *still]
         with reported():
             marked, count = desk.faces(path)
             chosen = int(choice) if choice else desk.largest(path)
@@ -61,9 +62,6 @@ def _tab(desk):
             chosen, now, gr.update(value=marked, visible=count > 1), several, text,
             *[_shown(control, now[control.name]) for control in desk.controls],
         ]  # fmt: skip
-
-    def idle():
-        return [gr.update() for _ in desk.controls]
 
     def values_of(handled):
         return {control.name: float(value) for control, value in zip(desk.controls, handled, strict=True)}
