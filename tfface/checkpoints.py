@@ -35,6 +35,11 @@ def found(directory):
     return sorted((int(match[1]), path) for match, path in matches if match)
 
 
+def name_of(step, path):
+    """Returns the name that a complete checkpoint file of a step is to have, by its content."""
+    return f"step-{step:08d}-{_digest(path)}.weights.h5"
+
+
 def save(model, directory, keep):
     """Writes a checkpoint of the model at its present step and removes all but the `keep` newest.
 
@@ -48,7 +53,7 @@ def save(model, directory, keep):
             raise NonFiniteError(variable.path, step)
     part = directory / PART
     model.save_weights(part)
-    path = directory / f"step-{step:08d}-{_digest(part)}.weights.h5"
+    path = directory / name_of(step, part)
     _flush(part)
     os.replace(part, path)
     _flush(directory)

@@ -119,7 +119,10 @@ def build_parser():
     )
 
     sub = command("demo", demo, "a page to try trained runs on, in the browser of this machine")
-    sub.add_argument("runs", nargs="+", metavar="RUN", help="run directories, a tab for each")
+    sub.add_argument(
+        "runs", nargs="*", metavar="RUN",
+        help="run directories, a tab for each (default: the models that come with tfface)",
+    )  # fmt: skip
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     sub.add_argument("--port", type=int, default=7860, help="default: 7860; 0 takes a free one from there on")
 
@@ -215,6 +218,10 @@ def export(arguments):
 
 def export_directory(run, kind="savedmodel"):
     """Returns where a `training.Run` is exported to: the folder's name is the name it is served under."""
+    from tfface import pretrained
+
+    if pretrained.ships(run.path):
+        raise InputError(f"{run.path.name}: comes with tfface; say with -o where its export goes")
     return run.path / "export" / (run.model if kind == "savedmodel" else f"{run.model}-{kind}")
 
 

@@ -34,8 +34,11 @@ def add_arguments(parser):
     """Adds the command's flags to an argparse parser."""
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="photographs, folders of them, or a video")
     parser.add_argument("--example", action="store_true", help="edit scikit-image's portrait of an astronaut")
-    trained = parser.add_mutually_exclusive_group(required=True)
-    trained.add_argument("--run", metavar="RUN", help="run directory of a trained model")
+    trained = parser.add_mutually_exclusive_group()
+    trained.add_argument(
+        "--run", metavar="RUN",
+        help="run directory of a trained model, or the name of one that comes with tfface (the default, by the flag)",
+    )  # fmt: skip
     trained.add_argument(
         "--server",
         metavar="HOST:PORT",
@@ -94,15 +97,33 @@ def run_edit(arguments):
     else:
         from tfface import models, training
 
-        run = training.open_run(arguments.run)
+        run = training.open_run(arguments.run or _comes_along(given, sweep))
         name, run_name = run.model, run.path.resolve().name
         texts = _texts(f"{run.path} is a run of {name}", models.get(name).task, given, arguments, clip)
-        model = training.load_model(arguments.run)
+        model = training.load_model(run.path)
     editor = editing.Editor(model, annotator=_annotator(arguments.estimate))
     if clip:
         return _edit_clip(editor, clip, arguments, texts, name, run_name)
     request = parse(model, texts, sweep, arguments.relative, arguments.like)
     return edit_all(editor, jobs, arguments, request, model=name, run_name=run_name)
+
+
+def _comes_along(given, sweep):
+    """Returns the name of the model that comes with tfface for what is asked; `InputError` if none does."""
+    from tfface import pretrained
+
+    if given:
+        asked = next(iter(given))
+        kind = next(name for name in tasks.names() if tasks.get(name).flag == asked)
+    elif sweep:
+        asked = f"--sweep {sweep[0]}"
+        kind = next((name for name in tasks.names() if sweep[0] in tasks.get(name).parts), None)
+    else:
+        asked, kind = "--like and --drive", "expression"
+    name = pretrained.of_task(kind)
+    if name is None:
+        raise InputError(f"{asked}: no model for it comes with tfface; train one and name it with --run")
+    return name
 
 
 def _annotator(name):

@@ -18,6 +18,7 @@ from tfface import (
     judges,
     metrics,
     people,
+    pretrained,
     report,
     samples,
     scoring,
@@ -78,6 +79,8 @@ def evaluate(run_directory, *, data=None, output=None, limit=None, progress=True
         InputError: no run, a model that edits nothing, or nobody to score it on.
     """
     run = training.open_run(run_directory)
+    if pretrained.ships(run.path) and not (data and output):
+        raise InputError(f"{run_directory}: comes with tfface; name --data to score it on and an --output")
     output = Path(output) if output else run.path
     dataset = training.open_data(data or run.data)
     model = training.load_model(run.path)

@@ -138,7 +138,7 @@ def export_model(model, output, *, version=None, card=None, kind="savedmodel", e
             max_error = _write_saved_model(model, partial, contents, output.resolve().name, estimate)
         else:
             max_error = _write_converted(model, partial, contents, kind)
-        (partial / "model_card.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        (partial / model_card.NAME).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp's 0700 would keep a container's user out
         os.rename(partial, target)
     finally:
@@ -157,7 +157,7 @@ def _other_format(output, kind):
     """Returns a version in the folder that holds something else than the format `kind`, None if there is none."""
     wanted = formats.FILES.get(kind, "saved_model.pb")
     for path in sorted(output.glob("[0-9]*")):
-        if path.is_dir() and not (path / wanted).exists() and (path / "model_card.json").exists():
+        if path.is_dir() and not (path / wanted).exists() and (path / model_card.NAME).exists():
             return path
     return None
 

@@ -18,11 +18,17 @@ CONDITIONS = {
     "pose": {"labels": ["yaw", "pitch", "roll"], "range": [-90, 90], "unit": "degrees"},
     "light": {"labels": ["azimuth", "elevation"], "range": [-90, 90], "unit": "degrees"},
 }
+NAME = "model_card.json"
 USE = "Faces edited by this model must be labelled as edited; see RESPONSIBLE_USE.md of tfface."
 
 
 def of_run(opened):
-    """Returns what the directory of a `training.Run` adds to a card: preset, seed, data, scores, licence."""
+    """Returns what the directory of a `training.Run` adds to a card: preset, seed, data, scores, licence.
+
+    A model that comes with tfface brings its card along, as its data set is not there.
+    """
+    if (opened.path / NAME).exists():
+        return config.read_json(opened.path / NAME)
     return {
         "preset": opened.settings.preset,
         "seed": opened.run.seed,

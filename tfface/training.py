@@ -63,10 +63,10 @@ class Run:
 
 
 def open_run(path):
-    """Returns the `Run` of a directory; InputError if it is none."""
-    from tfface import models
+    """Returns the `Run` of a directory, or of a model that comes with tfface by its name; InputError if it is none."""
+    from tfface import models, pretrained
 
-    path = Path(path)
+    path = pretrained.find(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such run directory")
     if not (path / "config.json").exists():
@@ -155,7 +155,11 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
 
 def resumed_run(name, preset, overrides, run_values, *, data=None, output=None):
     """Returns the run to go on with: `output`, or the newest run of the model. Changed settings are refused by name."""
+    from tfface import pretrained
+
     run = open_run(output if output else newest_run(name))
+    if pretrained.ships(run.path):
+        raise InputError(f"--output {output}: comes with tfface; train on from it with --init {output}")
     if run.model != name:
         raise InputError(f"{run.path}: is a run of {run.model}, not of {name}")
     if preset is not None and preset != run.settings.preset:

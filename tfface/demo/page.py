@@ -123,15 +123,17 @@ def reported():
 def serve(runs, host, port, say=print):
     """Shows the page for the models of run directories until it is stopped (Ctrl-C, SIGTERM).
 
+    Without any it shows those that come with tfface.
+
     Raises:
         InputError: a run that is none, or a port in use.
     """
-    from tfface import tasks, training
+    from tfface import pretrained, tasks, training
 
     desks = []
-    for path in runs:
+    for path in runs or pretrained.names():
         run = training.open_run(path)
-        model = training.load_model(path)
+        model = training.load_model(run.path)
         if getattr(model, "task", None) not in tasks.names():
             raise InputError(f"{path}: is a run of {run.model}, which edits nothing; name a run that does")
         desks.append(Desk(Editor(model), run.model, run.path.resolve().name))

@@ -23,6 +23,7 @@ class Attributes(Task):
 
     labels = ("attributes",)
     flag, metavar = "--attribute", "NAME=VALUE"
+    parts = ATTRIBUTES
     help = f"for instance Eyeglasses=1 (0 no, 1 yes; {LOWEST:g} to {HIGHEST:g} exaggerates); may be repeated"
     example = "Eyeglasses=1"
     pasted = "crop"  # hair is outside of the face's oval

@@ -18,6 +18,7 @@ class Task:
         flag, metavar, help: how ``tfface edit`` takes one part of a request; the flag may be given several times. One
             without a metavar takes no values, and `parse` gets an empty list.
         example: one such part, as users would write it after the flag.
+        parts: the names a request may hold, for all models of the kind together.
         sweepable: whether parts are ``NAME=NUMBER``, so that ``--sweep NAME=FROM:TO:FRAMES`` has a meaning.
         changes_by: whether a request may also be said relative to what the face shows (``--relative``), which needs
             `shown` to have a number for each name.
@@ -30,6 +31,7 @@ class Task:
 
     labels = ()
     flag = metavar = help = example = ""
+    parts = ()
     sweepable = True
     changes_by = False
     liked = ""

@@ -17,6 +17,7 @@ class Expression(Task):
 
     labels = ("action_units",)
     flag, metavar = "--au", "AU=VALUE"
+    parts = ACTION_UNITS
     help = "action units, for instance AU12=0.8 (0 to 1)"
     example = "AU12=0.8"
     liked = "action_units"

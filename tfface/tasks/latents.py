@@ -26,6 +26,7 @@ class Latents(Task):
     """
 
     flag, metavar = "--latent", "NAME=VALUE"
+    parts = tuple(LATENTS)
     help = f"one of {', '.join(LATENTS)}, for instance view_azimuth=1 (in spreads, -{LIMIT:g} to {LIMIT:g})"
     example = "view_azimuth=1"
     pasted = None

@@ -28,6 +28,7 @@ class Pose(Task):
 
     labels = ("pose",)
     flag, metavar = "--pose", "ANGLE=DEGREES"
+    parts = ANGLES
     help = "angles of the head, for instance yaw=30 (the nose to the image's right), pitch (down), roll (to the left)"
     example = "yaw=30"
     changes_by = True
