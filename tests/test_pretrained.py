@@ -1,4 +1,4 @@
-"""Models that come with tfface: what packing keeps, that they edit right after installing, that nothing writes there."""
+"""Models that come with tfface: what packing keeps, that they edit after installing, that nothing writes there."""
 
 import json
 import re
