@@ -54,6 +54,16 @@ def test_what_gathers_is_computed_together_and_dealt_out(doubler):
     assert doubler.sizes == observed == [1, 5, 2]  # 1, 2 3 and 4 5 are full; 6 and 7 follow
 
 
+def test_shared_batches_have_few_sizes(doubler):
+    observed = []
+    batcher = Batcher(largest=12, observe=observed.append)
+    assert [f.result(30)["y"].tolist() for f in queued(batcher, doubler, [request(1), request(2), request(3)])] == [
+        [2], [4], [6],
+    ]  # fmt: skip
+    [f.result(30) for f in queued(batcher, doubler, [request(n) for n in range(9)])]
+    assert doubler.sizes == [1, 4, 1, 12] and observed == [1, 3, 1, 9]
+
+
 def test_a_lone_request_is_alone_and_a_large_one_is_not_split(doubler):
     batcher = Batcher(largest=2)
     doubler.go.release()

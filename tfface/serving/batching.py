@@ -2,6 +2,9 @@
 
 There is no waiting time: while one batch is computed the next one gathers, so that a lone request is answered at once
 and never shares a batch (its numbers are then those of a call in process, to the bit).
+
+A shared batch is filled up to the next power of two with copies of its last example: TensorFlow keeps something for
+each size that it has met, so that a server that meets all of them grows for as long as new ones come.
 """
 
 import concurrent.futures
@@ -95,8 +98,11 @@ class Batcher:
             return chosen
 
     def _compute(self, tasks):
+        size = sum(task.size for task in tasks)
         joined = {name: np.concatenate([task.inputs[name] for task in tasks]) for name in tasks[0].inputs}
-        self._observe(sum(task.size for task in tasks))
+        if len(tasks) > 1:
+            joined = {name: _filled(value, self._largest) for name, value in joined.items()}
+        self._observe(size)
         try:
             outputs = tasks[0].function(joined)
         except Exception as error:  # whatever it is, it belongs to the requests, not to this thread
@@ -106,7 +112,13 @@ class Batcher:
                 for task in tasks:
                     self._compute([task])
             return
-        start = 0
+        start = 0  # what follows the last request is the filling
         for task in tasks:
             part = slice(start, start := start + task.size)
             task.future.set_result({name: value[part] for name, value in outputs.items()})
+
+
+def _filled(values, largest):
+    """Returns an array of several examples with copies of the last one up to a power of two, `largest` at most."""
+    size = min(1 << (len(values) - 1).bit_length(), largest)
+    return np.concatenate([values, *[values[-1:]] * (size - len(values))])
