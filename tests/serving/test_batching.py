@@ -54,14 +54,13 @@ def test_what_gathers_is_computed_together_and_dealt_out(doubler):
     assert doubler.sizes == observed == [1, 5, 2]  # 1, 2 3 and 4 5 are full; 6 and 7 follow
 
 
-def test_shared_batches_have_few_sizes(doubler):
+@pytest.mark.parametrize("count, filled", [(2, 2), (3, 4), (5, 8), (9, 12)])
+def test_shared_batches_have_few_sizes(doubler, count, filled):
     observed = []
     batcher = Batcher(largest=12, observe=observed.append)
-    assert [f.result(30)["y"].tolist() for f in queued(batcher, doubler, [request(1), request(2), request(3)])] == [
-        [2], [4], [6],
-    ]  # fmt: skip
-    [f.result(30) for f in queued(batcher, doubler, [request(n) for n in range(9)])]
-    assert doubler.sizes == [1, 4, 1, 12] and observed == [1, 3, 1, 9]
+    futures = queued(batcher, doubler, [request(n) for n in range(count)])
+    assert [f.result(30)["y"].tolist() for f in futures] == [[2 * n] for n in range(count)]
+    assert doubler.sizes == [1, filled] and observed == [1, count]
 
 
 def test_a_lone_request_is_alone_and_a_large_one_is_not_split(doubler):
@@ -91,7 +90,7 @@ def test_a_bad_request_fails_alone(doubler):
     assert good.result(30)["y"].tolist() == [2] and last.result(30)["y"].tolist() == [4]
     with pytest.raises(ServingError, match="negative"):
         bad.result(30)
-    assert doubler.sizes == [1, 3, 1, 1, 1]
+    assert doubler.sizes == [1, 4, 1, 1, 1]
 
 
 def test_cancelled_requests_are_never_computed(doubler):
