@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfface.conventions import mirror_landmarks
 from tfface.errors import InputError
 from tfface.models import rotator
 from tfface.models.rotator import Rotator, RotatorConfig
@@ -21,7 +22,7 @@ OFF = dict(lambda_rec=0.0, lambda_code=0.0, lambda_img=0.0, lambda_pose=0.0, lam
 def built(warp):
     """A model and its first weights."""
     keras.utils.set_random_seed(0)
-    model = Rotator(RotatorConfig(**TINY, warp=warp))
+    model = Rotator(RotatorConfig(**TINY, warp=warp, mirror=warp))
     return model, model.get_weights()
 
 
@@ -31,7 +32,7 @@ def tiny(rate=None, warp=False, **settings):
     With a `rate`, its optimizers are plain gradient descent of that rate, else they are the model's own.
     """
     model, weights = built(warp)
-    model.config = RotatorConfig(**{**TINY, "warp": warp, **settings})
+    model.config = RotatorConfig(**{**TINY, "warp": warp, "mirror": warp, **settings})
     model.set_weights(weights)
     if rate is None:
         model.compile()
@@ -101,6 +102,7 @@ def test_paper_preset():
         dict(pose_range=0.0),
         dict(pose_sampling="same", lambda_answer=1.0),
         dict(lambda_flow=1.0, warp=True),
+        dict(mirror=True),
     ],
 )
 def test_settings_that_cannot_work_are_input_errors(settings):
@@ -252,6 +254,14 @@ def test_flow_is_taught_where_it_is_asked_for():
     assert "landmarks" in model.batch_options()["keys"] and "landmarks" in model.batch_options()["partners"]
     terms = model.all_losses(values, with_images=False)
     assert float(terms["g_loss"]) == pytest.approx(float(terms["g_answer"] + 2 * terms["g_flow"]), rel=1e-4)
+    own, target = model.poses(values)
+    painted = model.generate({"turned": (model.encode(values), target, values["attributes"], own)})["turned"]
+    mirrored = np.float32([mirror_landmarks(each, 16) for each in landmarks[0]])
+    both = [
+        rotator.flow_error(painted[name], tf.constant(source), values["target_landmarks"])
+        for name, source in (("flow", landmarks[0]), ("mirror_flow", mirrored))
+    ]
+    assert float(terms["g_flow"]) == pytest.approx(float(both[0] + both[1]), rel=1e-4)
     quiet = tiny(0.0, warp=True, lambda_answer=1.0)
     assert quiet.batch_options()["keys"] == ("image", "pose", "attributes")
 
@@ -413,14 +423,22 @@ def test_estimated_poses_are_degrees(model):
 
 def test_warped_edits_keep_the_picture_where_g_says_so():
     model, values = tiny(0.0, warp=True), batch()
+    left = np.arange(16).reshape(1, 1, 16, 1) * np.ones((4, 16, 1, 1), np.float32)
     painted = {
         "image": tf.ones((4, 16, 16, 3)),
         "flow": tf.zeros((4, 16, 16, 2)),
-        "keep": tf.concat([tf.ones((4, 16, 8, 1)), tf.zeros((4, 16, 8, 1))], 2),
+        "keep": tf.constant(left < 6, tf.float32),
+        "mirror_flow": tf.zeros((4, 16, 16, 2)),
+        "mirror_keep": tf.constant(left >= 12, tf.float32),
     }
     shown = model.shown(painted, values["image"])
-    np.testing.assert_allclose(shown[:, :, :8], values["image"][:, :, :8], atol=1e-6)
-    np.testing.assert_array_equal(shown[:, :, 8:], 1.0)
+    np.testing.assert_allclose(shown[:, :, :6], values["image"][:, :, :6], atol=1e-6)
+    np.testing.assert_array_equal(shown[:, :, 6:12], 1.0)
+    np.testing.assert_allclose(shown[:, :, 12:], values["image"][:, :, 3::-1], atol=1e-6)
+    own, target = model.poses(values)
+    outputs = model.generate({"turned": (model.encode(values), target, values["attributes"], own)})["turned"]
+    shares = outputs["keep"] + outputs["mirror_keep"]
+    assert float(tf.reduce_min(shares)) > 0 and float(tf.reduce_max(shares)) < 1
     edit = model.edit({"image": values["image"], "pose": values["target_pose"]})["image"]
     assert float(tf.reduce_max(tf.abs(edit))) <= 1.0
     # What the picture shows now is told or seen.

@@ -35,7 +35,8 @@ What differs for short runs, off in the paper's preset:
 * `warp`: a picture that comes from 128 numbers alone shows somebody alike. G then also says from where in the picture
   each pixel may be taken and how much of it, and paints the rest; what random codes show is the painted part alone.
   Where brows, eyes, nose and mouth come from is known of labelled faces: `lambda_flow` teaches it, which a picture's
-  differences alone do only after thousands of steps.
+  differences alone do only after thousands of steps. With `mirror` pixels may come from the mirrored picture too: half
+  of a face that turns from one side to the other has never been seen, but its other half looks alike.
 * `turned="encoded"`: D2 and P see turned photos instead of pictures of random codes, so that both say something about
   edits, and G runs once instead of three times.
 """
@@ -51,6 +52,7 @@ from tfface import losses, perceptual
 from tfface.config import setting
 from tfface.errors import InputError
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
+from tfface.models.rotator_losses import attribute_error, flow_error, mirror_points, pose_error, real_or_not
 from tfface.models.rotator_networks import (
     ANGLES,
     AppearanceFlow,
@@ -66,9 +68,9 @@ from tfface.models.rotator_networks import (
 
 # What a narrow network and a short run need: the true answers of rendered data, and pixels taken from the picture.
 _SHORT = dict(
-    image_size=64, published_init=False, warp=True, turned="encoded", features="identity", lambda_answer=100.0,
-    lambda_flow=300.0, lambda_rec=5e-4, lambda_code=0.01, lambda_img=0.1, lambda_pose=1.0, lambda_attr=0.02,
-    constant_share=0.5, synthetic_answers=3,
+    image_size=64, published_init=False, warp=True, mirror=True, turned="encoded", features="identity",
+    lambda_answer=100.0, lambda_flow=300.0, lambda_rec=5e-4, lambda_code=0.01, lambda_img=0.1, lambda_pose=1.0,
+    lambda_attr=0.02, constant_share=0.5, synthetic_answers=3,
 )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ class RotatorConfig(ModelConfig):
     latent_pairs: bool = setting(True, "D1 judges a code beside its picture; off: the code alone")
     published_init: bool = setting(True, "weights start as N(0, 0.02); off: LeCun's, for narrow networks")
     warp: bool = setting(False, "G may take pixels from the picture, wherever it says they are")
+    mirror: bool = setting(False, "with warp: from the mirrored picture too")
     pose_range: float = setting(45.0, "degrees that stand as 1 in G's code and P's answer; larger ones are clipped")
     pose_sampling: str = setting("shuffle", "the asked poses: of other examples, the same, or any yaw in the range",
                                  ("shuffle", "same", "uniform"))  # fmt: skip
@@ -134,6 +137,8 @@ class RotatorConfig(ModelConfig):
             raise InputError(
                 f"pose_sampling={self.pose_sampling}: true answers are at the poses of 'shuffle'; set lambda_answer=0"
             )
+        if self.mirror and not self.warp:
+            raise InputError("mirror=True: needs warp")
         if self.lambda_flow and not (self.warp and self.lambda_answer):
             raise InputError(f"lambda_flow={self.lambda_flow}: needs warp and true answers (lambda_answer above 0)")
 
@@ -141,39 +146,6 @@ class RotatorConfig(ModelConfig):
     def blocks(self):
         """How the networks are built."""
         return Blocks(self.width, self.conv2_kernel, self.activate_sum, self.upsampling, self.published_init)
-
-
-# -- losses ------------------------------------------------------------------------------------------------------------
-
-
-def real_or_not(logits, real):
-    """Mean of ``-log D`` for logits that should say real, of ``-log(1 - D)`` for the others."""
-    return tf.reduce_mean(tf.nn.softplus(-logits if real else logits))
-
-
-def pose_error(a, b):
-    """Squared difference of (batch, 3) poses, summed over angles, mean over the batch (eqs. 6 and 7)."""
-    return tf.reduce_mean(tf.reduce_sum(tf.square(a - b), -1))
-
-
-def attribute_error(logits, target, known):
-    """Cross entropy of (batch, 40) logits and targets in 0-1, summed over the `known` ones, mean over the batch."""
-    each = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
-    return tf.reduce_mean(tf.reduce_sum(known * each, -1))
-
-
-def flow_error(flow, landmarks, target_landmarks):
-    """How far from a face's landmarks those of its answer are taken: mean of the absolute differences along x and y.
-
-    Args:
-        flow: (batch, size, size, 2), as G gives it.
-        landmarks, target_landmarks: (batch, 68, 2) pixels of the picture and of the answer. The jaw's 17 are left out:
-            they are where the outline is, which is another part of the skin at each pose.
-    """
-    size = flow.shape[1]
-    source, target = landmarks[:, 17:], target_landmarks[:, 17:]
-    place = tf.clip_by_value(tf.cast(target[..., ::-1], tf.int32), 0, size - 1)
-    return losses.l1(tf.gather_nd(flow, place, batch_dims=1), (source - target) / size)
 
 
 # -- model -------------------------------------------------------------------------------------------------------------
@@ -201,7 +173,8 @@ class Rotator(FaceModel):
             Encoder(c.image_size, blocks, c.latent, c.encoder_pool, name=name) for name in ("encoder", "ema_encoder")
         )
         self.generator, self.ema_generator = (
-            Generator(c.image_size, blocks, c.latent, c.warp, name=name) for name in ("generator", "ema_generator")
+            Generator(c.image_size, blocks, c.latent, c.warp, c.mirror, name=name)
+            for name in ("generator", "ema_generator")
         )
         self.predictor = Predictor(c.image_size, blocks, name="predictor")
         critic = dict(slope=c.discriminator_slope, normalize=c.discriminator_norm)
@@ -292,9 +265,13 @@ class Rotator(FaceModel):
         """Returns the picture that G's outputs are: painted or, with `warp`, taken from `image` where it says so."""
         if not self.config.warp:
             return painted["image"]
-        return painted["keep"] * self.appearance_flow(image, painted["flow"]) + (
-            (1.0 - painted["keep"]) * painted["image"]
-        )
+        taken = painted["keep"] * self.appearance_flow(image, painted["flow"])
+        left = 1.0 - painted["keep"]
+        if self.config.mirror:
+            mirrored = keras.ops.flip(image, 2)
+            taken += painted["mirror_keep"] * self.appearance_flow(mirrored, painted["mirror_flow"])
+            left -= painted["mirror_keep"]
+        return taken + left * painted["image"]
 
     def code(self, latent, pose, attributes, source_pose):
         """Returns G's inputs. Only with `warp` is it told what the picture shows: where to take pixels from."""
@@ -329,7 +306,11 @@ class Rotator(FaceModel):
             terms["g_rec"] = tf.add_n(perceptual.distances(self.features, edit, truth))
             loss += c.lambda_rec * terms["g_rec"]
         if c.lambda_flow:
-            terms["g_flow"] = flow_error(painted["flow"], batch["landmarks"], batch["target_landmarks"])
+            source, target = batch["landmarks"], batch["target_landmarks"]
+            terms["g_flow"] = flow_error(painted["flow"], source, target)
+            if c.mirror:
+                mirrored = mirror_points(source, c.image_size)
+                terms["g_flow"] += flow_error(painted["mirror_flow"], mirrored, target)
             loss += c.lambda_flow * terms["g_flow"]
         return {"g_loss": loss, **terms}
 

@@ -137,9 +137,10 @@ class Generator(_Network):
         image: (batch, size, size, 3) in [-1, 1].
         with `warp` also flow: (batch, size, size, 2), from where in the encoded picture each pixel may be taken (right
         and down of its own place, in picture widths), and keep: (batch, size, size, 1), the share of it in 0-1.
+        with `mirror` also mirror_flow and mirror_keep, the same for the encoded picture mirrored.
     """
 
-    def __init__(self, size, blocks, latent=128, warp=False, **kwargs):
+    def __init__(self, size, blocks, latent=128, warp=False, mirror=False, **kwargs):
         lengths = {"latent": latent, "pose": ANGLES, "attributes": len(ATTRIBUTES)}
         if warp:
             lengths["source_pose"] = ANGLES
@@ -154,9 +155,20 @@ class Generator(_Network):
         )(x)  # fmt: skip
         outputs = {"image": keras.ops.tanh(painted)}
         if warp:  # starts with the picture as it is: from places at random nothing can be learnt
-            heads = layers.Conv2D(3, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="warp")(x)
-            outputs |= {"flow": FLOW_UNIT * heads[..., :2], "keep": keras.ops.sigmoid(heads[..., 2:] + 1.0)}
-        settings = dict(size=size, blocks=blocks, latent=latent, warp=warp)
+            heads = layers.Conv2D(
+                6 if mirror else 3, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="warp"
+            )(x)
+            outputs["flow"] = FLOW_UNIT * heads[..., :2]
+            if mirror:
+                logits = keras.ops.concatenate(  # of the picture, the mirrored one and what is painted
+                    [heads[..., 2:3] + 1.0, heads[..., 5:], keras.ops.zeros_like(heads[..., :1])], -1
+                )
+                shares = keras.ops.softmax(logits)
+                outputs |= {"keep": shares[..., :1], "mirror_keep": shares[..., 1:2]}
+                outputs["mirror_flow"] = FLOW_UNIT * heads[..., 3:5]
+            else:
+                outputs["keep"] = keras.ops.sigmoid(heads[..., 2:] + 1.0)
+        settings = dict(size=size, blocks=blocks, latent=latent, warp=warp, mirror=mirror)
         super().__init__(inputs, outputs, settings, **kwargs)
 
 
