@@ -216,6 +216,7 @@ def command():
     return module
 
 
+@pytest.mark.slow
 def test_command_makes_usable_judges_and_goes_on_where_it_stopped(tmp_path, command, capsys):
     arguments = [str(tmp_path / "work"), "-o", str(tmp_path / "small.npz"), "--quiet", "--workers", "1"]
     arguments += ["--count", "96", "--head-count", "64", "--face-steps", "2", "--head-steps", "2", "--test-count", "16"]

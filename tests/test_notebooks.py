@@ -1,11 +1,11 @@
-"""Notebooks are kept without results and run from top to bottom: two of them always, the others with -m notebooks."""
+"""Notebooks are kept without results and run from top to bottom: one of them always, the others with -m notebooks."""
 
 import pathlib
 
 import pytest
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-ALWAYS = ("00_quickstart", "01_ganimation")
+ALWAYS = ("01_ganimation",)
 nbformat = pytest.importorskip("nbformat", reason="the notebooks extra is not installed")
 
 

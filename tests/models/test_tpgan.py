@@ -365,6 +365,7 @@ def test_the_discriminator_learns_from_held_pictures(model):
     assert all(gradient is None for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_pairs_are_learned(learner):
     # Half a minute would show faces; a few steps show that the answer is approached.
     values = batch(4)
