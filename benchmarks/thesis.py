@@ -260,14 +260,8 @@ def scores(read, test, faces=None, smiling=None):
     }
     if faces is not None:
         smile = read(faces)[:, ACTION_UNITS.index("AU12")]
-        result["london"] = auc(smile[smiling], smile[~smiling])
+        result["london"] = metrics.area_under_curve(smile, smiling)
     return result
-
-
-def auc(positive, negative):
-    """Returns the chance that one of `positive` is above one of `negative`, ties counting half."""
-    positive, negative = np.asarray(positive)[:, None], np.asarray(negative)[None]
-    return float(np.mean((positive > negative) + 0.5 * (positive == negative)))
 
 
 # -- the whole comparison ----------------------------------------------------------------------------------------------

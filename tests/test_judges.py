@@ -161,12 +161,6 @@ def test_an_exact_view_shows_the_landmarks_where_they_are():
 
 
 # --- scores and command -----------------------------------------------------------------------------------------------
-def test_auc_by_hand():
-    assert scoring.auc([2, 3], [0, 1]) == 1
-    assert scoring.auc([1, 3], [1, 2]) == (0.5 + 0 + 1 + 1) / 4
-    assert np.isnan(scoring.auc([], [1]))
-
-
 def test_pose_errors_by_hand():
     truth = np.array([[10.0, 0, 0], [-40, 0, 0], [80, 0, 0]])
     found = truth + np.array([[1.0, 2, 3], [3, 4, 5], [30, 30, 30]])

@@ -107,11 +107,6 @@ def test_correlation():
     assert thesis.correlation(truth, truth) == pytest.approx(2 / 3)
 
 
-def test_auc():
-    assert thesis.auc([2, 3], [0, 1]) == 1 and thesis.auc([0], [0]) == 0.5
-    assert thesis.auc([1, 3], [0, 2]) == 0.75
-
-
 def test_tables_compare_seed_by_seed():
     def result(icc):
         return {"icc": icc, "r": 0.25, "mae": 0.5, "parts": {"near": icc, "far": 0.1}, "london": 0.9}

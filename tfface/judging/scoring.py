@@ -87,7 +87,7 @@ def attributes(found, truth):
             continue
         yes, probability = truth[known, place] == 1, found[known, place]
         result[name] = {
-            "auc": _rounded(auc(probability[yes], probability[~yes])),
+            "auc": _rounded(metrics.area_under_curve(probability, yes)),
             "accuracy": _rounded(((probability > 0.5) == yes).mean()),
             "share": _rounded(yes.mean()),
         }
@@ -162,9 +162,15 @@ def photos(directory, score, size=128):
                 pictures = np.repeat(pictures.mean(-1, keepdims=True).round().astype(np.uint8), 3, axis=-1)
             found = score(pictures, 1.0)
             shown[name] = found["action_units"][:, conventions.ACTION_UNITS.index("AU12")], found["attributes"]
-        result[f"AU12 {kind}"] = _rounded(auc(shown["smiling"][0], shown["neutral"][0]))
+        smiles = {
+            "AU12": [shown[name][0] for name in PHOTOS],
+            "Smiling": [shown[name][1][:, smiling] for name in PHOTOS],
+        }
+        for what, (without, with_smile) in smiles.items():
+            is_smiling = np.repeat([False, True], [len(without), len(with_smile)])
+            area = metrics.area_under_curve(np.concatenate([without, with_smile]), is_smiling)
+            result[f"{what} {kind}"] = _rounded(area)
         result[f"AU12 pairs {kind}"] = _rounded((shown["smiling"][0] > shown["neutral"][0]).mean())
-        result[f"Smiling {kind}"] = _rounded(auc(shown["smiling"][1][:, smiling], shown["neutral"][1][:, smiling]))
     return result
 
 
@@ -192,15 +198,6 @@ def speed(score, size=128, count=64):
     start = time.perf_counter()
     score(pictures, 1.0)
     return round((time.perf_counter() - start) / count * 1000, 2)
-
-
-def auc(positive, negative):
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties count half; NaN if empty."""
-    positive, negative = np.asarray(positive), np.asarray(negative)
-    if not len(positive) or not len(negative):
-        return float("nan")
-    difference = positive[:, None] - negative[None]
-    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
 def _rounded(value):
