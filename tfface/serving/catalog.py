@@ -77,8 +77,7 @@ class Model:
     """
 
     def __init__(self, directory):
-        versions = [int(path.name) for path in directory.iterdir() if path.name.isdecimal()]
-        self.name, self.version = directory.resolve().name, max(versions)
+        self.name, self.version = directory.resolve().name, _newest(directory)
         self.directory = directory / str(self.version)
         try:
             self._loaded = tf.saved_model.load(str(self.directory))  # kept: its variables live as long as it does
@@ -122,6 +121,31 @@ class Catalog:
         if not folders:
             raise InputError(f"{path}: holds no exported SavedModel; make one with: python -m tfface export RUN -o DIR")
         self.models = {model.name: model for model in map(Model, folders)}
+        self._broken = set()
+
+    def refresh(self):
+        """Serves versions that came since, once they are loaded and warmed up; what is under way keeps the old one.
+
+        Returns:
+            What happened, as lines. A version that cannot be loaded is named once and tried again each time, because it
+            may still be on its way into the folder.
+        """
+        said = []
+        for name, old in list(self.models.items()):
+            newest = _newest(old.directory.parent)
+            if newest <= old.version:
+                continue
+            try:
+                model = Model(old.directory.parent)
+                warm = model.warm_up()
+            except (InputError, ServingError, OSError, ValueError, tf.errors.OpError) as error:
+                if (name, newest) not in self._broken:
+                    said.append(f"{name} version {newest} is not served, still {old.version}: {error}")
+                self._broken.add((name, newest))
+                continue
+            self.models = {**self.models, name: model}
+            said.append(f"{name} version {model.version} in place of {old.version}, {warm} warm-up requests")
+        return said
 
     def find(self, name, version=None):
         """Returns the `Model`; NOT_FOUND if there is none of that name and version."""
@@ -130,6 +154,11 @@ class Catalog:
             which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError("NOT_FOUND", f"Servable not found for request: {which}")
         return model
+
+
+def _newest(directory):
+    """Returns the highest version number in the folder of a model, 0 if there is none."""
+    return max((int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()), default=0)
 
 
 def _has_versions(path):

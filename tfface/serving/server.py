@@ -1,4 +1,7 @@
-"""The stand-in server: loads, warms up, listens, and on SIGTERM or Ctrl-C answers what it has before it stops."""
+"""The stand-in server: loads, warms up, listens, takes up new versions, and stops on SIGTERM or Ctrl-C.
+
+What it was asked before that signal it still answers.
+"""
 
 import asyncio
 import signal
@@ -8,6 +11,7 @@ from tfface.serving.batching import Batcher
 from tfface.serving.catalog import Catalog
 from tfface.serving.monitoring import Monitoring
 
+POLL_SECONDS = 1.0  # between looks for new versions, TensorFlow Serving's default
 NOTICE = (
     "This is tfface's stand-in for TensorFlow Serving, for laptops and tests. It speaks the same REST and gRPC; "
     "for production see docs/serving.md."
@@ -64,7 +68,9 @@ async def serve(
         port = runner.addresses[0][1]
         say(NOTICE)
         say(f"REST http://{host}:{port}/v1/models  gRPC {host}:{grpc_port}  metrics http://{host}:{port}/metrics")
+        looking = asyncio.create_task(_take_up_versions(catalog, say))
         await _until_stopped()
+        looking.cancel()
         say("Stopping: no new requests, answering those under way")
         leave()
         ended = over_grpc.stop(grace)
@@ -74,6 +80,13 @@ async def serve(
             over_grpc.stop(0)
         await runner.cleanup()
         await asyncio.to_thread(batcher.stop)
+
+
+async def _take_up_versions(catalog, say):
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        for line in await asyncio.to_thread(catalog.refresh):
+            say(line)
 
 
 async def _until_stopped():
