@@ -12,6 +12,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from tfface import checkpoints
@@ -21,11 +22,16 @@ from tfface.samples import save_png
 SHOWN = ("d_loss", "d_cond", "g_loss", "g_adv", "g_cond", "g_cyc", "g_rec", "attention_mean")
 
 
+def steps_done(model):
+    """Returns the model's saved step as a number, on one device and on replicas."""
+    return int(np.asarray(model.step))
+
+
 class StepCallback(keras.callbacks.Callback):
     """Calls `on_step(step, logs)` with the model's saved step after every train step."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self.on_step(int(self.model.step), logs)
+        self.on_step(steps_done(self.model), logs)
 
 
 class StopOnNonFinite(StepCallback):
@@ -147,7 +153,7 @@ class MetricsLog(StepCallback):
 def learning_rates(model):
     """Returns the present rate of each of the model's optimizers: ``g_learning_rate`` of ``g_optimizer``, and so on."""
     return {
-        name.replace("optimizer", "learning_rate"): float(optimizer.learning_rate)
+        name.replace("optimizer", "learning_rate"): float(np.asarray(optimizer.learning_rate))
         for name, optimizer in sorted(vars(model).items())
         if isinstance(optimizer, keras.optimizers.Optimizer)
     }
@@ -179,7 +185,7 @@ class SampleGrid(StepCallback):
         self.directory.mkdir(exist_ok=True)
 
     def on_train_begin(self, logs=None):
-        if int(self.model.step) == 0:
+        if steps_done(self.model) == 0:
             self.write(0)
 
     def on_step(self, step, logs):
@@ -202,6 +208,18 @@ class Checkpoint(StepCallback):
     def on_step(self, step, logs):
         if step % self.every == 0 or step == self.total_steps:
             checkpoints.save(self.model, self.directory, self.keep)
+
+
+class CheckWeights(StepCallback):
+    """Where `Checkpoint` saves in the first process of a job, finds in the others what it would refuse to save."""
+
+    def __init__(self, every, total_steps):
+        super().__init__()
+        self.every, self.total_steps = every, total_steps
+
+    def on_step(self, step, logs):
+        if step % self.every == 0 or step == self.total_steps:
+            checkpoints.check_finite(self.model)
 
 
 class AttentionWatch(StepCallback):

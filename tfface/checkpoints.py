@@ -47,10 +47,8 @@ def save(model, directory, keep):
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    check_finite(model)
     step = int(model.step.numpy())
-    for variable in model.variables:
-        if not np.isfinite(np.asarray(variable.numpy(), np.float64).sum()):
-            raise NonFiniteError(variable.path, step)
     part = directory / PART
     model.save_weights(part)
     path = directory / name_of(step, part)
@@ -63,6 +61,13 @@ def save(model, directory, keep):
     for _, old in found(directory)[:-keep]:
         old.unlink()
     return path
+
+
+def check_finite(model):
+    """Raises NonFiniteError when a weight is NaN or infinite."""
+    for variable in model.variables:
+        if not np.isfinite(np.asarray(variable.numpy(), np.float64).sum()):
+            raise NonFiniteError(variable.path, int(model.step.numpy()))
 
 
 def restore(model, directory):

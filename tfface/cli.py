@@ -1,6 +1,7 @@
 """``python -m tfface``: train, evaluate, edit, export, serve, demo, info. Light: ``--help`` does not import TensorFlow.
 
-Exit codes: 0 done, 1 training broke down, 2 bad input (one line on stderr says what), 130 stopped by the user.
+Exit codes: 0 done, 1 training broke down, 2 bad input (one line on stderr says what), 130 stopped by the user, 138 lost
+another process of the same training job.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from tfface import __version__, config, edit_command, models, tasks
 from tfface.errors import InputError
 
 PROGRAM = "python -m tfface"
+LOST_WORKER = 138  # what Kubeflow's restart policy ExitCode takes as the program's own "start me again"
 
 
 def main(arguments=None):
@@ -133,22 +135,30 @@ def build_parser():
 
 def train(arguments):
     """Trains, scores and exports, and says where everything is."""
-    from tfface import checkpoints, training
+    from tfface import checkpoints, distribution, training
 
     overrides = config.parse_assignments(arguments.set, models.get(arguments.model).Config)
     run_values = config.flag_values(arguments, config.RunSettings)
+    asked = arguments.model, arguments.preset, overrides, run_values
     where = {"data": arguments.data, "output": arguments.output}
-    if arguments.resume:
-        if arguments.init:
-            raise InputError("--init: is for a new run; a resumed one has its weights already, leave it out")
-        run = training.resumed_run(arguments.model, arguments.preset, overrides, run_values, **where)
-    else:
-        where |= {"label": arguments.name, "init": arguments.init}
-        run = training.new_run(arguments.model, arguments.preset, overrides, run_values, **where)
-    print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
+    if arguments.resume and arguments.init:
+        raise InputError("--init: is for a new run; a resumed one has its weights already, leave it out")
+    strategy = run_values.get("strategy", "none")
+    if strategy == "multiworker" and not arguments.output:
+        raise InputError("--strategy multiworker: needs --output, a directory that all machines share")
+
+    def start():
+        return training.new_run(*asked, **where, label=arguments.name, init=arguments.init)
+
+    def resume():
+        return training.resumed_run(*asked, **where)
+
     try:
+        run = distribution.first_on_chief(strategy, resume if arguments.resume else start, resume)
+        print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
         training.train(run)
-        finish(run)
+        if distribution.is_chief(run.run.strategy):
+            finish(run)
     except (training.Stopped, KeyboardInterrupt) as stopped:
         print(f"\n{stopped or 'interrupted'}", file=sys.stderr)
         print(
@@ -158,6 +168,9 @@ def train(arguments):
     except checkpoints.NonFiniteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except distribution.LostWorker as error:
+        print(f"error: {error}", file=sys.stderr)
+        return LOST_WORKER
     return 0
 
 

@@ -36,6 +36,11 @@ class RunSettings:
     )
     jit: str = setting("auto", "compile with XLA; auto: on a GPU", ("auto", "on", "off"))
     deterministic: bool = setting(True, "on a GPU too, the same run twice gives the same weights")
+    strategy: str = setting(
+        "none",
+        "none: one device; mirrored: all GPUs of this machine; multiworker: the machines that TF_CONFIG names",
+        ("none", "mirrored", "multiworker"),
+    )
     log_every: int = setting(0, "steps between lines of metrics.jsonl (0: 200 lines a run)")
     sample_every: int = setting(0, "steps between sample grids (0: 20 grids a run)")
     checkpoint_every: int = setting(0, "steps between checkpoints (0: 20 a run)")
@@ -45,6 +50,8 @@ class RunSettings:
         for name in ("seed", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)}: must not be negative")
+        if self.strategy != "none" and self.jit == "on":
+            raise InputError(f"jit=on: XLA compiles the step of one device only; leave out --strategy {self.strategy}")
         if self.keep_checkpoints < 2:
             raise InputError(
                 f"keep_checkpoints={self.keep_checkpoints}: at least 2, so that a damaged one can be replaced"

@@ -8,6 +8,7 @@ uninterrupted run, bit for bit: batches and random numbers are functions of the 
 import contextlib
 import dataclasses
 import datetime
+import functools
 import hashlib
 import platform
 from pathlib import Path
@@ -125,13 +126,14 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
         init: directory of a run whose networks this one starts with.
         say: gets the messages.
     """
-    from tfface import finetuning, models
+    from tfface import distribution, finetuning, models
     from tfface.data.index import RecordIndex
 
     model_class = models.get(name)
     preset = preset or (open_run(init).settings.preset if init else "laptop")
     settings = config.from_preset(model_class.Config, preset, overrides)
     run_settings = resolve(config.build(config.RunSettings, run_values))
+    distribution.check_batch(run_settings.strategy, settings)
     if output is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         output = RUNS / "-".join(filter(None, (name, stamp, label)))
@@ -201,7 +203,7 @@ def resolve(settings):
     if precision == "auto":
         precision = "mixed_bfloat16" if gpu or cpu_computes_bfloat16() else "float32"
     if jit == "auto":
-        jit = "on" if gpu else "off"
+        jit = "on" if gpu and settings.strategy == "none" else "off"  # XLA takes no step of several devices
     return dataclasses.replace(settings, precision=precision, jit=jit)
 
 
@@ -255,60 +257,79 @@ def train(run, say=tqdm.write, progress=True):
     Raises:
         Stopped: Ctrl-C or SIGTERM; the state is saved.
         NonFiniteError: a loss or weight is NaN or infinite; the last good checkpoint is kept.
+        LostWorker: another process of the same job is gone (`distribution`).
     """
     import keras
     import tensorflow as tf
 
-    from tfface import callbacks
+    from tfface import callbacks, distribution
     from tfface.data.pipeline import training_batches
-    from tfface.events import EventWriter
-    from tfface.samples import Grid, people_for
 
+    strategy, chief = run.run.strategy, distribution.is_chief(run.run.strategy)
+    distribution.check_batch(strategy, run.settings)
     keras.utils.set_random_seed(run.run.seed)
     # On a CPU the networks are deterministic without (measured bit for bit), and it would double the time of a step.
     if run.run.deterministic and tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
-    with precision(run.run.precision):
+    with precision(run.run.precision), distribution.scope(strategy):
         model = build_model(run, jit=run.run.jit == "on")
-    step = go_back_to_checkpoint(model, run, say)
+    step = go_back_to_checkpoint(model, run, say if chief else lambda text: None)
     total = model.total_steps
     dataset = open_data(run.data)
-    people = people_for(model, dataset, SAMPLE_PEOPLE) if model.task else []
-    events = EventWriter(run.path / "logs")
+    stopper, stopped = callbacks.StopOnSignal(), False
+    with contextlib.ExitStack() as stack:
+        if chief:
+            steps = writing_callbacks(model, run, dataset, say, progress, stack)
+        else:
+            steps = [callbacks.StopOnNonFinite(), callbacks.CheckWeights(cadences(run.run, total)["checkpoint"], total)]
+        stack.enter_context(stopper)
+        while step < total and not stopped:
+            phase = model.phase_at(step)
+            model.set_phase(phase.name)
+            batches = functools.partial(
+                training_batches,
+                dataset,
+                run.settings.examples_per_step,
+                image_size=run.settings.image_size,
+                seed=run.run.seed,
+                first_step=step,
+                **model.batch_options(),
+            )
+            if strategy == "none":
+                count = phase.last_step - step
+                model.fit(batches(), steps_per_epoch=count, shuffle=False, verbose=0, callbacks=[*steps, stopper])
+                stopped = stopper.asked
+            else:
+                stopped = distribution.fit(strategy, model, batches, phase.last_step, steps, lambda: stopper.asked)
+            step = int(model.step.numpy())
+    if step < total:
+        if chief:
+            checkpoints.save(model, run.path / "checkpoints", run.run.keep_checkpoints)
+        raise Stopped(f"stopped after step {step} of {total}; everything is saved in {run.path}")
+    return model
+
+
+def writing_callbacks(model, run, dataset, say, progress, stack):
+    """Returns what the process that writes the run directory does beside its steps; `stack` closes what is open."""
+    from tfface import callbacks
+    from tfface.events import EventWriter
+    from tfface.samples import Grid, people_for
+
+    total = model.total_steps
     every = cadences(run.run, total)
-    stopper, bar = callbacks.StopOnSignal(), callbacks.Progress(step, total, show=progress)
+    people = people_for(model, dataset, SAMPLE_PEOPLE) if model.task else []
+    events = stack.enter_context(contextlib.closing(EventWriter(run.path / "logs")))
+    bar = callbacks.Progress(callbacks.steps_done(model), total, show=progress)
+    stack.callback(bar.close)
     # The order matters: nothing of a broken step is kept, and what a checkpoint stands for is on disk before it.
-    steps = [
+    return [
         callbacks.StopOnNonFinite(),
         bar,
         callbacks.MetricsLog(run.path, every["log"], total, events),
         callbacks.AttentionWatch(say, patience=max(20, total // 20)),
         *([callbacks.SampleGrid(run.path, Grid(model, people), every["sample"], total, events)] if people else []),
         callbacks.Checkpoint(run.path, every["checkpoint"], run.run.keep_checkpoints, total),
-        stopper,
     ]
-    try:
-        with stopper:
-            while step < total and not stopper.asked:
-                phase = model.phase_at(step)
-                model.set_phase(phase.name)
-                batches = training_batches(
-                    dataset,
-                    run.settings.examples_per_step,
-                    image_size=run.settings.image_size,
-                    seed=run.run.seed,
-                    first_step=step,
-                    **model.batch_options(),
-                )
-                model.fit(batches, steps_per_epoch=phase.last_step - step, shuffle=False, verbose=0, callbacks=steps)
-                step = int(model.step.numpy())
-    finally:
-        bar.close()
-        events.close()
-    if step < total:
-        checkpoints.save(model, run.path / "checkpoints", run.run.keep_checkpoints)
-        raise Stopped(f"stopped after step {step} of {total}; everything is saved in {run.path}")
-    return model
 
 
 def cadences(settings, total):
@@ -321,19 +342,29 @@ def cadences(settings, total):
 def go_back_to_checkpoint(model, run, say):
     """Restores the newest checkpoint, if there is one, cuts the logs back to it, and returns its step.
 
-    Without one the model stays as it was built, or gets the networks of the run it is to start from.
+    Without one the model stays as it was built, or gets the networks of the run it is to start from. Of several
+    processes all go back, and once they have, the first one cuts.
     """
-    from tfface import finetuning
+    from tfface import distribution, finetuning
     from tfface.callbacks import truncate_metrics
 
     directory, step = run.path / "checkpoints", 0
-    if checkpoints.found(directory):
+    restored = bool(checkpoints.found(directory))
+    if restored:
         step = checkpoints.restore(model, directory)
         say(f"Resuming {run.path} after step {step} of {model.total_steps}")
     elif run.init:
         finetuning.inherit(model, run.init)
-        checkpoints.save(model, directory, run.run.keep_checkpoints)
         say(f"Starting with the networks of {run.init['run']} after its step {run.init['step']}")
-    checkpoints.discard_after(directory, step)
-    truncate_metrics(run.path / "metrics.jsonl", step)
+    last, first = distribution.agree(run.run.strategy, step)
+    if last != first:
+        raise InputError(
+            f"{directory}: the machines of this job see checkpoints of steps {first} and {last} in it; --output must be"
+            " a directory that all of them share"
+        )
+    if distribution.is_chief(run.run.strategy):
+        if run.init and not restored:
+            checkpoints.save(model, directory, run.run.keep_checkpoints)
+        checkpoints.discard_after(directory, step)
+        truncate_metrics(run.path / "metrics.jsonl", step)
     return step

@@ -152,6 +152,8 @@ def training_batches(
     ratio=None,
     flip=True,
     shift=0,
+    share=(0, 1),
+    parts=1,
 ):
     """Returns an endless `tf.data.Dataset` of training batches, beginning with batch number `first_step`.
 
@@ -183,9 +185,12 @@ def training_batches(
             for instance (1, 1, 1, 10); None takes every batch once in an epoch.
         flip: mirror half of the images, with their pose, light, landmarks and masks.
         shift: largest shift in pixels of the batch's images, either way along x and y; 0 for none.
+        share: (number, count): give only this one of `count` equal shares of each batch, for one of several processes;
+            nothing else is read. Together they give what one process would.
+        parts: give the share as so many equal batches, one after the other, for the replicas of this process.
 
     Returns:
-        Batches as dicts; B = batch_size, S = image_size:
+        Batches as dicts; B = batch_size (of a share's part: the examples in it), S = image_size:
             image (B, S, S, 3) float32 -1 to 1; mask, occluder (B, S, S, 1) float32 0-1;
             action_units (B, 17) float32 0-1; attributes (B, 40) float32 0/1, 0.5 = unknown;
             pose (B, 3), light (B, 2) float32 degrees; landmarks (B, 68, 2) float32 pixels of the batch's image;
@@ -200,6 +205,11 @@ def training_batches(
             damaged.
         ValueError: a key that is not in the schema, or a text; arguments that do not go together.
     """
+    number, count = share
+    size = batch_size // (count * parts)
+    if size * count * parts != batch_size:
+        raise ValueError(f"a batch of {batch_size} cannot be given in {count} shares of {parts} parts")
+    mine = slice(number * size * parts, (number + 1) * size * parts)
     if texts := set(keys) & set(records.TEXTS) | set(partners) & set(records.TEXTS):
         raise ValueError(f"{', '.join(sorted(texts))}: texts are given by evaluation_batches only")
     if (answers and (pairs or groups)) or (groups and (pairs or partners)) or pairs not in (None, "frontal"):
@@ -246,14 +256,16 @@ def training_batches(
             draws[:] = draws[0]  # mirroring some would let a second factor vary
         else:
             places = _order(seed, 0, counters, len(chosen))
-        own = chosen.read(places)
-        other = chosen.read(partner_places(places, counters)) if partners else own
-        return own, other, counters, draws, factor
+        own = chosen.read(places[mine])
+        other = chosen.read(partner_places(places, counters)[mine]) if partners else own
+        return own, other, counters[mine], draws[mine], factor[mine]
 
     def fetched(step):
         raw = tf.numpy_function(fetch, [step], (tf.string, tf.string, tf.int64, tf.float32, tf.int64))
-        shapes = (batch_size,), (batch_size,), (batch_size,), (batch_size, _DRAWS), (batch_size,)
-        own, other, counters, draws, factor = (tf.ensure_shape(*pair) for pair in zip(raw, shapes, strict=True))
+        own, other, counters, draws, factor = (
+            tf.ensure_shape(value, (size * parts, _DRAWS) if value.dtype == tf.float32 else (size * parts,))
+            for value in raw
+        )
         values = {**_parse(own, keys, image_size / stored), "index": counters}
         if groups:
             values["factor"] = factor
@@ -280,7 +292,7 @@ def training_batches(
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max).map(fetched)
     examples = steps.unbatch().map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(batch_size, drop_remainder=True).map(_scale).prefetch(2)
+    return examples.batch(size, drop_remainder=True).map(_scale).prefetch(2 * parts)
 
 
 def evaluation_batches(
