@@ -10,6 +10,7 @@ import sys
 import keras
 
 from tfface import cli, distribution, training
+from tfface.errors import LostWorker
 from tfface.models.ganimation import GANimation
 
 
@@ -43,6 +44,6 @@ if __name__ == "__main__":
         main(**json.loads(sys.argv[1]))
     except training.Stopped:
         sys.exit(130)
-    except distribution.LostWorker as error:
+    except LostWorker as error:
         print(error, file=sys.stderr)
         sys.exit(cli.LOST_WORKER)

@@ -12,7 +12,7 @@ import sys
 import warnings
 
 from tfface import __version__, config, edit_command, models, tasks
-from tfface.errors import InputError
+from tfface.errors import InputError, LostWorker
 
 PROGRAM = "python -m tfface"
 LOST_WORKER = 138  # what Kubeflow's restart policy ExitCode takes as the program's own "start me again"
@@ -28,6 +28,9 @@ def main(arguments=None):
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except LostWorker as error:
+        print(f"error: {error}", file=sys.stderr)
+        return LOST_WORKER
     except KeyboardInterrupt:
         print("\nInterrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 130
@@ -153,9 +156,9 @@ def train(arguments):
     def resume():
         return training.resumed_run(*asked, **where)
 
+    run = distribution.first_on_chief(strategy, resume if arguments.resume else start, resume)
+    print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
     try:
-        run = distribution.first_on_chief(strategy, resume if arguments.resume else start, resume)
-        print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
         training.train(run)
         if distribution.is_chief(run.run.strategy):
             finish(run)
@@ -168,9 +171,6 @@ def train(arguments):
     except checkpoints.NonFiniteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except distribution.LostWorker as error:
-        print(f"error: {error}", file=sys.stderr)
-        return LOST_WORKER
     return 0
 
 

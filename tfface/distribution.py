@@ -14,15 +14,11 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from tfface import cluster
-from tfface.errors import InputError
+from tfface.errors import InputError, LostWorker
 
 # How long a process may be silent before the others give it up. TensorFlow's own 10 s are shorter than what a busy
 # machine sometimes takes; one that was killed is noticed at once, by its closed connections.
 PATIENCE_SECONDS = 100
-
-
-class LostWorker(RuntimeError):
-    """Another process of the job is gone; the message says how to go on."""
 
 
 @functools.cache

@@ -15,6 +15,10 @@ class InputError(ValueError):
         super().__init__(f"{message} (see docs/{page})" if page else message)
 
 
+class LostWorker(RuntimeError):
+    """Another process of the same training job is gone; the message says how to go on."""
+
+
 def exit_code(work, stopped="Stopped. Run the same command again to go on."):
     """Does the `work` of a command and returns the command's exit code.
 
