@@ -4,11 +4,13 @@ PHOTOS are pictures, folders of them at any depth, videos, or a list: a .txt fil
 face is cut out aligned and written as a record with landmarks, pose, 17 action units, the attributes that
 `tfface.annotator` knows, face descriptor and confidence. What is left out, files and faces, is in rejects.csv with the
 reason; a bad file stops nothing. Stopped, also by force, the same command goes on where it was, and nothing is lost or
-there twice. Intensities and attributes are estimates: see `tfface.annotator.accuracy`.
+there twice. Intensities and attributes are estimates: see `tfface.annotator.accuracy`. ``--runner`` spreads the work
+over machines (`data_tools.beam`); the data set is the same.
 """
 
 import argparse
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -17,7 +19,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from data_tools import annotate_journal
+from data_tools import annotate_journal, beam
 from tfface.annotating import photos
 from tfface.data import records
 from tfface.errors import InputError, exit_code
@@ -52,6 +54,7 @@ def parser():
     result.add_argument("--source", default="photos", help="what the photos are, stored in the data set")
     result.add_argument("--licence", default="unknown", help="how they may be used, stored in the data set")
     result.add_argument("--quiet", action="store_true", help="no progress bar")
+    beam.add_argument(result)
     return result
 
 
@@ -63,8 +66,9 @@ def main(arguments=None):
 
 def _run(options):
     _check(options)
+    runner = None if options.runner is None else beam.Runner(options.runner, parser(), options.workers)
     items = list_items(options.photos, options.output, options.every)
-    count, rejects = convert(options, items)
+    count, rejects = convert(options, items, runner)
     print(f"{count} faces in {options.output}; {len(rejects)} files or faces left out ({annotate_journal.REJECTS})")
     kinds = collections.Counter(_kind(reason) for _, _, reason in rejects)
     for reason, number in kinds.most_common():
@@ -142,8 +146,14 @@ def _clips(path, source, every):
     return [photos.Item(path, source, start, min(start + length, max(frames, 1)), every) for start in starts]
 
 
-def convert(options, items):
-    """Writes the data set; returns (number of faces, [(source, face, reason)] of what was left out)."""
+def convert(options, items, runner=None):
+    """Writes the data set; returns (number of faces, [(source, face, reason)] of what was left out).
+
+    Args:
+        options: of the command.
+        items: of `list_items`.
+        runner: `beam.Runner` that does the work; None does it in processes of this machine.
+    """
     settings = {
         "tool": "annotate", "margin": options.margin, "min_size": options.min_size, "faces": options.faces,
         "files": len({item.path for item in items}), "list": _digest(items),
@@ -157,33 +167,54 @@ def convert(options, items):
         shard_records=_SHARD,
     )
     if not writer.finished:
-        _annotate(options, items, writer)
+        _annotate(options, items, writer, runner)
+    beam.remove(options.output)
     return writer.written, annotate_journal.write_rejects(options.output)
 
 
-def _annotate(options, items, writer):
+def _annotate(options, items, writer, runner):
     how = photos.Options(options.image_size, options.margin, options.min_size, options.faces == "largest")
     journal = annotate_journal.Journal(options.output, writer.written)
+    done, skip = journal.done, journal.kept
+    bar = tqdm(total=len(items), initial=done, unit="item", desc="annotating", disable=options.quiet)
+    found = _here(items[done:], how, options.workers) if runner is None else _spread(items, how, done, options, runner)
     try:
-        with writer:
-            todo, skip = items[journal.done :], journal.kept
-            tasks = [(todo[k : k + _TASK], how) for k in range(0, len(todo), _TASK)]
-            bar = tqdm(total=len(items), initial=journal.done, unit="item", desc="annotating", disable=options.quiet)
-            # What needs TensorFlow is added here: one of it serves all processes.
-            workers = min(options.workers, len(tasks))
-            for answers in worker.ordered_map(tasks, workers, photos.__name__, "annotate_range"):
-                complete(answers)
-                for answer in answers:
-                    journal.add(answer)
-                    for face in answer["faces"][skip:]:
-                        writer.write(face["record"])
-                    skip = 0
-                    bar.update()
-                bar.set_postfix(faces=writer.written)
-            bar.close()
+        with writer, bar, contextlib.closing(found):
+            for entry, faces in found:
+                journal.add(entry)
+                for record in faces[skip:]:
+                    writer.write(record)
+                skip = 0
+                bar.update()
+                bar.set_postfix(faces=writer.written, refresh=False)
     finally:
         journal.close()
         annotate_journal.write_rejects(options.output)
+
+
+def _here(items, how, workers):
+    todo = tasks(items, how)
+    # What needs TensorFlow is added here: one of it serves all processes.
+    for answers in worker.ordered_map(todo, min(workers, len(todo)), photos.__name__, "annotate_range"):
+        yield from finished(answers)
+
+
+def _spread(items, how, done, options, runner):
+    pieces, work = beam.photo_pieces(items, how, options.output, done)
+    for number, answer in enumerate(runner.ordered(pieces, work, options.output), done // beam.PHOTOS * beam.PHOTOS):
+        if number >= done:
+            yield answer
+
+
+def tasks(items, how):
+    """Returns the arguments of `photos.annotate_range` for a few items each."""
+    return [(items[k : k + _TASK], how) for k in range(0, len(items), _TASK)]
+
+
+def finished(answers):
+    """Returns (entry of the journal, records) of each answer of `photos.annotate_range`, with what `complete` adds."""
+    complete(answers)
+    return [(annotate_journal.entry(answer), [face["record"] for face in answer["faces"]]) for answer in answers]
 
 
 def complete(answers):

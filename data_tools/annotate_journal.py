@@ -51,24 +51,29 @@ class Journal:
                 stream.write("".join(whole).encode())
         self._file = open(self._path, "a")
 
-    def add(self, answer):
-        """Appends an answer of `photos.annotate`; it is in the file when this returns."""
-        faces = [
-            {
-                "source": face["record"]["source"],
-                **{key: face["photo"][key] for key in ("face", "frame")},
-                "confidence": round(face["record"]["confidence"], 4),
-                "pose": np.round(face["photo"]["pose"], 2).tolist(),
-                "landmarks": np.round(np.asarray(face["photo"]["landmarks"], float), 2).tolist(),
-                "action_units": np.round(np.asarray(face["record"]["action_units"], float), 2).tolist(),
-            }
-            for face in answer["faces"]
-        ]
-        self._file.write(json.dumps({"faces": faces, "rejects": answer["rejects"]}) + "\n")
+    def add(self, item):
+        """Appends the `entry` of an item; it is in the file when this returns."""
+        self._file.write(json.dumps(item) + "\n")
         self._file.flush()
 
     def close(self):
         self._file.close()
+
+
+def entry(answer):
+    """Returns what the journal says of an answer of `photos.annotate`, as JSON holds it."""
+    faces = [
+        {
+            "source": face["record"]["source"],
+            **{key: face["photo"][key] for key in ("face", "frame")},
+            "confidence": round(face["record"]["confidence"], 4),
+            "pose": np.round(face["photo"]["pose"], 2).tolist(),
+            "landmarks": np.round(np.asarray(face["photo"]["landmarks"], float), 2).tolist(),
+            "action_units": np.round(np.asarray(face["record"]["action_units"], float), 2).tolist(),
+        }
+        for face in answer["faces"]
+    ]
+    return {"faces": faces, "rejects": answer["rejects"]}
 
 
 def write_rejects(directory):

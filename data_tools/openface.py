@@ -1,9 +1,10 @@
-"""Imports OpenFace results: ``python -m data_tools.openface --csv RESULT.csv --frames FRAMES -o data/mine``.
+"""Imports OpenFace results: ``python -m data_tools.openface --csv RESULT.csv --frames VIDEO -o data/mine``.
 
 Both programs' files are read, by the names in their header, whatever else is in them:
 
-* FeatureExtraction (videos): columns frame, face_id, timestamp, confidence, success. Frame N is the picture whose name
-  ends in the number N (``0012.jpg``, ``clip_12.png``); frames without a picture are left out.
+* FeatureExtraction (videos): columns frame, face_id, timestamp, confidence, success. Frame N is the Nth of the video,
+  or the picture whose name ends in the number N (``0012.jpg``, ``clip_12.png``); frames without a picture are left out.
+  Faces that OpenFace cut out itself (NAME_aligned) do as well; there tfface finds landmarks and pose.
 * FaceLandmarkImg (photos): columns face, confidence. The picture has the CSV's name and lies next to it or in --frames.
 
 With the 2D landmarks (``-2Dfp``) faces are cut out by them; without, tfface finds them. Head pose (``-pose``) is turned
@@ -12,6 +13,7 @@ into tfface's convention and into the crop. What is left out, row by row with th
 
 import argparse
 import collections
+import contextlib
 import csv
 import dataclasses
 import os
@@ -22,6 +24,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
+from data_tools import openface_frames
 from tfface import alignment, conventions, images
 from tfface.data import records
 from tfface.errors import InputError, exit_code
@@ -39,7 +42,7 @@ class Row:
     file: pathlib.Path
     line: int
     unit: str  # "frame 12" or the photo's name: rows of one unit are faces of one picture
-    picture: pathlib.Path | None
+    picture: pathlib.Path | openface_frames.VideoFrame | None
     source: str
     identity: int
     confidence: float
@@ -58,8 +61,9 @@ def parser():
     )
     result.add_argument("--csv", required=True, metavar="FILE|DIR", help="one CSV, or a folder of them")
     result.add_argument(
-        "--frames", metavar="DIR",
-        help="folder of the pictures, or of one folder per video named like its CSV (default: the CSV's own folder)",
+        "--frames", metavar="FILE|DIR",
+        help="the video that OpenFace read, the folder of its frames, or a folder with one of these named like each "
+        "CSV (default: the CSV's own folder)",
     )  # fmt: skip
     result.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="new or empty directory, or one to go on with"
@@ -117,14 +121,14 @@ def convert(options):
     )
     if writer.finished:  # by an earlier run of the same command
         return writer.written, _count(rejects)
-    find = LandmarkFinder()
+    find, reader = LandmarkFinder(), openface_frames.Reader()
     accepted = 0
-    with writer:
+    with writer, contextlib.closing(reader):
         resumed = writer.written
         for row in tqdm(chosen, desc="importing", unit="picture", disable=None):
             if options.limit is not None and accepted == options.limit:
                 break
-            record, reason = make_record(row, options.image_size, find)
+            record, reason = make_record(row, options.image_size, find, reader.read)
             if reason:
                 rejects.append((row, reason))
                 continue
@@ -170,8 +174,8 @@ def read_rows(files, frames=None):
             would share.
     """
     videos = [path for path in files if "frame" in _header(path)]
-    folders = {path: _frames_folder(path, frames, len(videos)) for path in files}
     identities = {path: number for number, path in enumerate(videos)}  # one video shows one person
+    pictures = {path: openface_frames.Frames(path, frames, len(videos) == 1) for path in videos}
     for path in files:
         header = _header(path)
         missing = [name for name in ("confidence", "AU12_r") if name not in header]
@@ -180,36 +184,11 @@ def read_rows(files, frames=None):
                 f"{path}: the header has no {missing[0] if missing else 'frame or face'} column; expected a CSV of "
                 "OpenFace's FeatureExtraction or FaceLandmarkImg, run with -aus"
             )
-        pictures = _numbered(folders[path]) if path in identities else None
-        yield from _rows_of(path, header, pictures, folders[path], identities.get(path, conventions.UNKNOWN))
+        photo = None if path in pictures else openface_frames.photo(path, frames)
+        yield from _rows_of(path, header, pictures.get(path), photo, identities.get(path, conventions.UNKNOWN))
 
 
-def _frames_folder(path, frames, videos):
-    if frames is None:
-        return path.parent
-    folder = pathlib.Path(frames)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; --frames names the folder of the pictures")
-    if (folder / path.stem).is_dir():
-        return folder / path.stem
-    if videos > 1 and "frame" in _header(path):
-        raise InputError(
-            f"{folder / path.stem}: not there; with several videos each needs its own folder of frames in --frames"
-        )
-    return folder
-
-
-def _numbered(folder):
-    """Returns the pictures of a folder by the number at the end of their names."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        match = re.search(r"(\d+)$", path.stem)
-        if match and path.suffix.lower() in images.SUFFIXES:
-            found.setdefault(int(match[1]), path)
-    return found
-
-
-def _rows_of(path, header, pictures, folder, identity):
+def _rows_of(path, header, frames, photo, identity):
     place = {name: i for i, name in enumerate(header)}
 
     def numbers(cells, names):
@@ -217,8 +196,6 @@ def _rows_of(path, header, pictures, folder, identity):
             return None
         return np.array([float(cells[place[name]]) for name in names])
 
-    names = [path.stem + suffix for s in images.SUFFIXES for suffix in (s, s.upper())]
-    photo = next((folder / name for name in names if (folder / name).is_file()), None)
     with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.reader(file)
         next(reader)
@@ -226,11 +203,14 @@ def _rows_of(path, header, pictures, folder, identity):
             if not any(cell.strip() for cell in cells):
                 continue
             try:
-                if pictures is None:
+                if frames is None:
                     unit, picture = path.stem, photo
                 else:
                     number = int(float(cells[place["frame"]]))
-                    unit, picture = f"{path.stem} frame {number}", pictures.get(number)
+                    face = int(float(cells[place["face_id"]])) if "face_id" in place else 0
+                    unit, picture = f"{path.stem} frame {number}", frames.picture(number, face)
+                    unit += f" face {face}" if frames.aligned else ""
+                    seconds = float(cells[place["timestamp"]]) if "timestamp" in place else 0.0
                 units = [numbers(cells, [name]) for name in _AU_COLUMNS]
                 pose, landmarks = numbers(cells, _POSE_COLUMNS), numbers(cells, _LANDMARK_COLUMNS)
                 success = float(cells[place["success"]]) != 0 if "success" in place else True
@@ -240,13 +220,17 @@ def _rows_of(path, header, pictures, folder, identity):
                     f"{path}, line {reader.line_num}: not a row of this header ({error}); was the file cut off? Delete "
                     "the line or run OpenFace again"
                 ) from None
+            if frames is not None:
+                frames.check_times(number, seconds)
+                if frames.aligned:
+                    pose = landmarks = None
             yield Row(
                 file=path,
                 line=reader.line_num,
                 unit=unit,
                 picture=picture,
                 source=f"{path.stem}/{picture.name}"
-                if picture and pictures is not None
+                if picture and frames is not None
                 else getattr(picture, "name", ""),
                 identity=identity,
                 confidence=confidence,
@@ -298,12 +282,13 @@ class LandmarkFinder:
         return face.landmarks, face.pose
 
 
-def make_record(row, image_size, find):
+def make_record(row, image_size, find, read=images.read_image):
     """Returns (record, None), or (None, the reason why the picture cannot be used)."""
     try:
-        pixels = images.read_image(row.picture)
+        pixels = read(row.picture)
     except InputError:
-        return None, "the picture cannot be read"
+        video = isinstance(row.picture, openface_frames.VideoFrame)
+        return None, "the video has no such frame" if video else "the picture cannot be read"
     landmarks, pose = row.landmarks, row.pose
     if landmarks is None:
         found = find(pixels)

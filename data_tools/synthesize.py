@@ -1,8 +1,10 @@
 """Renders synthetic heads with exact labels: ``python -m data_tools.synthesize --count 20000 -o data/heads``."""
 
 import argparse
+import os
 import sys
 
+from data_tools import beam
 from tfface.errors import exit_code
 
 
@@ -61,6 +63,7 @@ def parser():
     )  # fmt: skip
     result.add_argument("--bare", action="store_true", help="no hair, beard or glasses; black behind the head")
     result.add_argument("--quiet", action="store_true", help="no progress bar")
+    beam.add_argument(result)
     return result
 
 
@@ -73,6 +76,11 @@ def main(arguments=None):
 def _run(options):
     from tfface.synthetic.dataset import synthesize
 
+    runner = (
+        None
+        if options.runner is None
+        else beam.Runner(options.runner, parser(), options.workers or os.cpu_count() or 1)
+    )
     directory = synthesize(
         options.output,
         options.count,
@@ -80,6 +88,7 @@ def _run(options):
         options.seed,
         workers=options.workers,
         progress=not options.quiet,
+        spread=None if runner is None else beam.render_tasks(runner, options.output),
         people=options.people,
         images_per_person=options.images_per_person,
         poses=options.poses,
@@ -93,6 +102,7 @@ def _run(options):
         factor=options.factor,
         bare=options.bare,
     )
+    beam.remove(directory)
     print(f"{options.count} pictures in {directory}; look at {directory / 'sheet.png'}")
 
 

@@ -150,7 +150,8 @@ def test_journal_goes_on_where_the_shards_end(tmp_path, written, done, kept):
     """Items with 1, 0, 3, 0 and 1 faces, then a line cut off by the kill."""
     journal = annotate_journal.Journal(tmp_path, 0)
     for item, count in enumerate((1, 0, 3, 0, 1)):
-        journal.add({"faces": [face(f"{item}.png", n) for n in range(count)], "rejects": []})
+        answer = {"faces": [face(f"{item}.png", n) for n in range(count)], "rejects": []}
+        journal.add(annotate_journal.entry(answer))
     journal.close()
     with open(tmp_path / annotate_journal.FILE, "a") as file:
         file.write('{"faces": [')

@@ -5,6 +5,7 @@ import csv
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 
 from data_tools import openface
 from tfface import alignment, conventions
@@ -124,6 +125,88 @@ def test_several_videos_each_with_its_folder(tmp_path, capsys):
     assert "each needs its own folder" in capsys.readouterr().err
 
 
+def video(path, greys, rate=25):
+    """A video whose Nth frame is `greys[N - 1]` to the left and 200 to the right."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (100, 100))
+    for grey in greys:
+        frame = np.full((100, 100, 3), grey, np.uint8)
+        frame[:, 50:] = 200
+        writer.write(frame)
+    writer.release()
+
+
+def timed(number, rate=25, **more):
+    return row(number, points=landmarks(), **more) | {"timestamp": round((number - 1) / rate, 3)}
+
+
+def test_frames_come_from_the_video(tmp_path, capsys):
+    greys = [12 * n for n in range(1, 11)]
+    video(tmp_path / "clip.avi", greys)
+    rows = [timed(n) for n in range(1, 13)]
+    rows[2], rows[5] = timed(3, confidence=0.2), timed(6, success=0)
+    rows.append(rows.pop(1))  # frame 2 last: the video is read again from its start
+    write_csv(tmp_path / "clip.csv", rows)
+    out = tmp_path / "out"
+    assert run("--csv", tmp_path / "clip.csv", "--frames", tmp_path / "clip.avi", "-o", out, "--image-size", 32) == 0
+    kept = list(records.open_dataset(out))
+    frames = [1, 4, 5, 7, 8, 9, 10, 2]
+    assert [r["source"] for r in kept] == [f"clip/clip.avi#{n - 1:06d}" for n in frames]
+    assert [r["image"][16, 5].mean() for r in kept] == pytest.approx([greys[n - 1] for n in frames], abs=2)
+    why = rejects(out)
+    assert why["clip.csv", 3] == "confidence 0.2 is below 0.88" and why["clip.csv", 6] == "success is 0"
+    assert why["clip.csv", 11] == why["clip.csv", 12] == "the video has no such frame"
+    assert len(kept) + len(why) == 12 and "the video has no such frame" in capsys.readouterr().out
+
+
+def test_a_folder_of_videos_named_like_their_csvs(tmp_path, capsys):
+    (tmp_path / "csv").mkdir()
+    for name, grey in (("a", 60), ("b", 120)):
+        video(tmp_path / f"videos/{name}.avi", [grey] * 4)
+        write_csv(tmp_path / f"csv/{name}.csv", [timed(n) for n in range(1, 5)])
+    command = ["--csv", tmp_path / "csv", "--every", 3, "--image-size", 32]
+    assert run(*command, "--frames", tmp_path / "videos", "-o", tmp_path / "out") == 0
+    kept = list(records.open_dataset(tmp_path / "out"))
+    assert [(r["source"], r["identity"]) for r in kept] == [
+        ("a/a.avi#000000", 0), ("a/a.avi#000003", 0), ("b/b.avi#000002", 1),
+    ]  # fmt: skip
+    assert [r["image"][16, 5].mean() for r in kept] == pytest.approx([60, 60, 120], abs=2)
+    assert run(*command, "--frames", tmp_path / "videos/a.avi", "-o", tmp_path / "out2") == 2
+    assert "one video, but several CSVs" in capsys.readouterr().err
+    # Beside its CSV OpenFace leaves a video that it has drawn on: never taken by itself.
+    video(tmp_path / "csv/a.avi", [60] * 4)
+    assert run("--csv", tmp_path / "csv/a.csv", "-o", tmp_path / "out2") == 2
+    assert "no picture" in capsys.readouterr().err and not (tmp_path / "out2").exists()
+
+
+def test_another_video_than_the_csvs(tmp_path, capsys):
+    video(tmp_path / "slow.avi", [90] * 3, rate=10)
+    write_csv(tmp_path / "clip.csv", [timed(n) for n in range(1, 4)])
+    (tmp_path / "broken.avi").write_bytes(b"no video")
+    for name, message in (("slow.avi", "10 frames a second, but the CSV's times say 25"), ("broken.avi", "cannot be")):
+        assert run("--csv", tmp_path / "clip.csv", "--frames", tmp_path / name, "-o", tmp_path / "out") == 2
+        error = capsys.readouterr().err
+        assert name in error and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_faces_that_openface_cut_out(tmp_path):
+    """Their landmarks and pose are not those of the CSV, and each face of a frame has a picture of its own."""
+    (tmp_path / "clip_aligned").mkdir()
+    portrait = cv2.resize(skimage.data.astronaut()[:220, 110:340], (112, 112), interpolation=cv2.INTER_AREA)
+    for face in (0, 1):
+        cv2.imwrite(str(tmp_path / f"clip_aligned/frame_det_0{face}_000001.bmp"), portrait[..., ::-1])
+    rows = [row(1, au=face, points=landmarks(), pose=(0, 0.5, 0.3)) | {"face_id": face} for face in (0, 1)]
+    write_csv(tmp_path / "clip.csv", rows)
+    assert run("--csv", tmp_path / "clip.csv", "-o", tmp_path / "out") == 0
+    kept = list(records.open_dataset(tmp_path / "out"))
+    assert [r["source"] for r in kept] == [f"clip/frame_det_0{face}_000001.bmp" for face in (0, 1)]
+    assert [r["action_units"][0] for r in kept] == [0, 1]
+    assert np.abs(kept[0]["pose"]).max() < 20  # she looks into the camera; the CSV says 29 degrees
+    left, right = kept[0]["landmarks"][36:42].mean(0), kept[0]["landmarks"][42:48].mean(0)
+    assert abs(left[1] - right[1]) < 2 and right[0] - left[0] > 30
+
+
 def test_every_and_limit(tmp_path):
     for number in range(1, 11):
         picture(tmp_path / f"{number:04d}.png")
@@ -198,6 +281,36 @@ def test_real_clip(real_data, tmp_path):
         gray = cv2.GaussianBlur(record["image"].mean(2).astype(np.float32), (5, 5), 0)
         bridge = gray[tuple(record["landmarks"][27].astype(int)[::-1])]
         assert all(gray[tuple(eye.astype(int)[::-1])] < bridge for eye in eyes)
+
+
+def test_real_clip_as_a_video(real_data, tmp_path):
+    """The clip's pictures as a video: the same rows as from the folder, the same faces but for the video's own loss."""
+    folder = real_data / "openface/clip_00116"
+    numbers = range(1, 62, 3)
+    with open(folder / "00116.csv", newline="") as file:
+        names, *lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
+    frame, time = names.index("frame"), names.index("timestamp")
+    for place, number in enumerate(numbers):  # the video has these pictures alone, at a third of the rate
+        lines[number - 1][frame] = str(place + 1)
+    rows = [dict(zip(names, lines[number - 1], strict=True)) for number in numbers]
+    assert [float(r["timestamp"]) for r in rows] == pytest.approx([0.12 * place for place in range(len(rows))])
+    assert names[time] == "timestamp"
+    write_csv(tmp_path / "clip.csv", rows)
+    writer = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25 / 3, (224, 224))
+    for number in numbers:
+        writer.write(cv2.imread(str(folder / f"frames/{number:04d}.jpg")))
+    writer.release()
+    flags = ["--csv", tmp_path / "clip.csv", "--every", 4]
+    assert run(*flags, "--frames", tmp_path / "clip.mp4", "-o", tmp_path / "video") == 0
+    kept = list(records.open_dataset(tmp_path / "video"))
+    assert [r["source"] for r in kept] == [f"clip/clip.mp4#{place:06d}" for place in range(0, 21, 4)]
+    command = ["--csv", folder / "00116.csv", "--frames", folder / "frames", "--every", 4, "--limit", 6]
+    assert run(*command, "-o", tmp_path / "pictures") == 0
+    for record, other in zip(kept, records.open_dataset(tmp_path / "pictures"), strict=True):
+        np.testing.assert_allclose(record["landmarks"], other["landmarks"], atol=1e-3)
+        np.testing.assert_allclose(record["pose"], other["pose"], atol=1e-3)
+        np.testing.assert_array_equal(record["action_units"], other["action_units"])
+        assert np.abs(record["image"].astype(int) - other["image"]).mean() < 4
 
 
 def test_real_photos_without_landmarks(real_data, tmp_path):

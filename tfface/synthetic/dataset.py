@@ -21,7 +21,7 @@ SHARD_RECORDS = 256  # an interruption costs at most these, some ten seconds of 
 _TASK = 16  # scenes per task: a person's baked looks serve all their pictures, and answers still come often
 
 
-def synthesize(directory, count, image_size, seed, workers=None, progress=True, **settings):
+def synthesize(directory, count, image_size, seed, workers=None, progress=True, spread=None, **settings):
     """Renders a data set of synthetic heads into `directory`, or goes on with an interrupted one.
 
     The files are the same, byte for byte, for any number of workers and however often the making was interrupted.
@@ -33,6 +33,8 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
         seed: non-negative; another seed gives other people and pictures.
         workers: processes that render; None takes one per processor, 1 renders in this process.
         progress: whether to show a progress bar.
+        spread: what renders instead of this machine: a function that takes the arguments of `labelled.render_range` for
+            each shard and yields their records, in order and in lists of any length.
         **settings: fields of `sampler.Settings`: `people`, `images_per_person`, `poses`, `views`, `factor`, ...
 
     Returns:
@@ -58,10 +60,14 @@ def synthesize(directory, count, image_size, seed, workers=None, progress=True, 
     )
     bar = tqdm.tqdm(total=count, initial=writer.written, disable=not progress, unit="img", desc="Rendering")
     with writer, bar:
-        starts = range(writer.written, count, _TASK)
-        tasks = [(start, min(start + _TASK, count), image_size, seed, settings) for start in starts]
+        step = _TASK if spread is None else SHARD_RECORDS
+        starts = range(writer.written, count, step)
+        tasks = [(start, min(start + step, count), image_size, seed, settings) for start in starts]
         workers = min(workers or _processors(), len(tasks))
-        results = worker.ordered_map(tasks, workers) if workers > 1 else (render_range(*task) for task in tasks)
+        if spread is not None:
+            results = spread(tasks)
+        else:
+            results = worker.ordered_map(tasks, workers) if workers > 1 else (render_range(*task) for task in tasks)
         for rendered in results:
             for record in rendered:
                 writer.write(record)
