@@ -54,9 +54,14 @@ def _be_patient(place):
     )
 
 
+@contextlib.contextmanager
 def scope(name):
-    """Returns the context in which the model, and with it its variables on each replica, is made."""
-    return contextlib.nullcontext() if name == "none" else open_strategy(name).scope()
+    """In this context the model is made, and with it its variables on each replica; all processes get the same."""
+    if name == "none":
+        yield
+        return
+    with guarded(name), open_strategy(name).scope():
+        yield
 
 
 def is_chief(name):
