@@ -101,7 +101,7 @@ def list_items(inputs, output, every=1):
     """
     output = pathlib.Path(output).resolve()
     items = []
-    for path, source in _files(map(pathlib.Path, inputs), output):
+    for path, source in _told_apart(list(_files(map(pathlib.Path, inputs), output))):
         if path.suffix.lower() in photos.VIDEOS:
             items += _clips(path, source, every)
         else:
@@ -122,6 +122,20 @@ def _files(inputs, output):
             yield from _files(_listed(given), output)
         else:
             yield given, given.name if given.is_absolute() else given.as_posix()
+
+
+def _told_apart(files):
+    """Returns (path, source) with as many folders before a source as tell it from another file's of the same name."""
+    same = collections.defaultdict(set)
+    for path, source in files:
+        same[source].add(path.absolute())
+    names = {path: source for source, paths in same.items() for path in paths}
+    for paths in (paths for paths in same.values() if len(paths) > 1):
+        length = 1
+        while len({path.parts[-length:] for path in paths}) < len(paths):
+            length += 1
+        names |= {path: "/".join(path.parts[-length:]) for path in paths}
+    return [(path, names[path.absolute()]) for path, _ in files]
 
 
 def _listed(path):

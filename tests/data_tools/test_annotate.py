@@ -172,6 +172,20 @@ def test_lists_and_videos(folder, tmp_path):
     assert [found["photo"]["frame"] for found in clip["faces"]] == [0, 2]
 
 
+def test_files_of_one_name_are_told_apart(tmp_path):
+    for name in ("a/x/1.jpg", "b/x/1.jpg", "b/2.jpg", "c/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    folders = [str(tmp_path / name) for name in ("a", "b", "c")]
+    assert [item.source for item in annotate.list_items(folders, tmp_path / "o")] == [
+        "a/x/1.jpg", "2.jpg", "b/x/1.jpg", "1.jpg",
+    ]  # fmt: skip
+    listed = tmp_path / "list.txt"
+    listed.write_text("a/x/1.jpg\nc/1.jpg\nc/1.jpg\n")
+    items = annotate.list_items([str(listed)], tmp_path / "o")
+    assert [item.source for item in items] == ["x/1.jpg", "c/1.jpg", "c/1.jpg"]
+
+
 def test_bad_input(folder, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     for flags in (["--image-size", "4"], ["--margin", "9"], ["--workers", "0"], ["--min-size", "-1"]):
