@@ -262,11 +262,12 @@ def train(run, say=tqdm.write, progress=True):
     import keras
     import tensorflow as tf
 
-    from tfface import callbacks, distribution
+    from tfface import callbacks, distribution, memory
     from tfface.data.pipeline import training_batches
 
     strategy, chief = run.run.strategy, distribution.is_chief(run.run.strategy)
     distribution.check_batch(strategy, run.settings)
+    memory.keep_freed()
     keras.utils.set_random_seed(run.run.seed)
     # On a CPU the networks are deterministic without (measured bit for bit), and it would double the time of a step.
     if run.run.deterministic and tf.config.list_physical_devices("GPU"):
