@@ -11,7 +11,7 @@ import hashlib
 import pathlib
 import sys
 
-from tfface import model_card, pretrained
+from tfface import model_card, packing, pretrained
 from tfface.errors import InputError
 
 
@@ -22,7 +22,7 @@ def main():
     options = parser.parse_args()
     try:
         for run in options.runs:
-            directory = pretrained.pack(run, options.output)
+            directory = packing.pack(run, options.output)
             (weights,) = directory.glob("checkpoints/*.h5")
             name = weights.relative_to(options.output.parent).as_posix()
             what = f"weights of `{directory.name}`, half floats; made by the command in its `{model_card.NAME}`"

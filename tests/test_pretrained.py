@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tfface import cli, images, models, pretrained, provenance, tasks, training
+from tfface import cli, images, models, packing, pretrained, provenance, tasks, training
 from tfface.errors import InputError
 
 LIMIT = 20e6  # bytes of all of them, which every installation carries
@@ -15,7 +15,7 @@ LIMIT = 20e6  # bytes of all of them, which every installation carries
 
 @pytest.fixture(scope="module")
 def packed(trained_run, tmp_path_factory):
-    return pretrained.pack(trained_run.path, tmp_path_factory.mktemp("packed"))
+    return packing.pack(trained_run.path, tmp_path_factory.mktemp("packed"))
 
 
 def test_packed_run_edits_as_the_run_does(packed, trained_run):
@@ -49,7 +49,7 @@ def test_packed_run_says_where_it_comes_from_and_no_folder_of_its_maker(packed, 
 
 
 def test_the_command_of_a_card_trains_with_the_same_settings(trained_run):
-    said = pretrained.command(trained_run).split()
+    said = packing.command(trained_run).split()
     arguments = cli.build_parser().parse_args(["train", *said[2:]])
     settings = type(trained_run.settings)
     overrides = cli.config.parse_assignments(arguments.set, settings)
@@ -75,7 +75,7 @@ def test_a_weight_beyond_half_floats_is_refused_and_nothing_is_left(trained_run,
         file["discriminator/layers/conv2d/vars/0"][0] = 1e6
     newest.rename(newest.with_name(checkpoints.name_of(8, newest)))
     with pytest.raises(InputError, match="does not fit into half floats"):
-        pretrained.pack(copy, tmp_path / "packed")
+        packing.pack(copy, tmp_path / "packed")
     assert not list((tmp_path / "packed").iterdir())
 
 
