@@ -93,9 +93,8 @@ def guarded(name):
     ) as error:
         if name != "multiworker":
             raise
-        reason = str(error.message).splitlines()[0][:200]
         raise LostWorker(
-            f"another process of this job is gone ({reason}); start all of them again with --resume"
+            f"another process of this job is gone ({type(error).__name__}); start all of them again with --resume"
         ) from error
 
 
