@@ -136,7 +136,10 @@ def _pipeline(words, workers):
         import apache_beam
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
-        raise InputError(f'--runner needs Apache Beam ({error}); run pip install -e ".[beam]"') from None
+        raise InputError(
+            f'--runner needs Apache Beam ({error}); run pip install -e ".[beam]" in an environment of its own',
+            page="data.md#more-than-one-machine",
+        ) from None
     finally:
         logging.disable(logging.NOTSET)
     name, *flags = words
