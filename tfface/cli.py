@@ -157,7 +157,9 @@ def train(arguments):
         return training.resumed_run(*asked, **where)
 
     run = distribution.first_on_chief(strategy, resume if arguments.resume else start, resume)
-    print(f"Training {run.model} ({run.settings.preset}) in {run.path}; Ctrl-C stops and saves", flush=True)
+    replicas = distribution.open_strategy(run.run.strategy).num_replicas_in_sync
+    where_to = f"{run.path}, on {replicas} replicas" if replicas > 1 else run.path
+    print(f"Training {run.model} ({run.settings.preset}) in {where_to}; Ctrl-C stops and saves", flush=True)
     try:
         training.train(run)
         if distribution.is_chief(run.run.strategy):
