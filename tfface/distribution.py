@@ -186,8 +186,8 @@ def _step_function(strategy, model):
 
     def step_of_replica(batch, asked):
         terms = model.train_step(batch)
-        names[:] = terms
-        return tf.stack([asked, *(tf.cast(term, tf.float32) for term in terms.values())])
+        names[:] = sorted(terms)  # the order in which ``fit`` gives them
+        return tf.stack([asked, *(tf.cast(terms[name], tf.float32) for name in names)])
 
     @tf.function
     @tf.autograph.experimental.do_not_convert
