@@ -18,7 +18,7 @@ def build_sgd(self):
     networks = {"d": self.discriminator.trainable_variables, "g": self.generator.trainable_variables}
     networks |= {"d_warmup": self.warmup_variables, "g_warmup": networks["g"]}
     for name, variables in networks.items():
-        optimizer = keras.optimizers.SGD(1e-3)
+        optimizer = keras.optimizers.SGD(1e-4)
         optimizer.build(variables)
         setattr(self, f"{name}_optimizer", optimizer)
 
