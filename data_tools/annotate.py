@@ -154,6 +154,8 @@ def _clips(path, source, every):
 
     video = cv2.VideoCapture(str(path))
     frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+    if frames < 1 and video.isOpened():  # recorded by a browser, for example: no such number in the file
+        frames = sum(1 for _ in iter(video.grab, False))
     video.release()
     length = photos.CLIP * every
     starts = range(0, max(frames, 1), length)

@@ -37,6 +37,8 @@ def folder(tmp_path_factory):
     (folder / "empty.png").write_bytes(b"")
     (folder / "notes.md").write_text("not a picture")
     Image.new("1", (10000, 9000)).save(folder / "huge.png")
+    Image.new("L", (12000, 300), 128).save(folder / "wide.png")
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
     (folder / "broken.mp4").write_bytes(b"no video")
     video = cv2.VideoWriter(str(folder / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (230, 220))
     for shift in range(3):
@@ -66,9 +68,11 @@ def test_every_file_is_used_or_rejected_by_name(folder, annotated):
     assert sources == [*clip, "pair.png", "pair.png", "sub/one.jpg"]
     why = rejects(out)
     assert set(why) == {
-        "broken.jpg", "broken.mp4", "coffee.png", "empty.png", "huge.png", "notes.md", "small.png",
+        "broken.jpg", "broken.mp4", "coffee.png", "empty.png", "gone.jpg", "huge.png", "notes.md", "small.png",
+        "wide.png",
     }  # fmt: skip
-    assert why["coffee.png"] == "no face found" and "smaller than 48" in why["small.png"]
+    assert why["coffee.png"] == why["wide.png"] == "no face found" and "no such file" in why["gone.jpg"]
+    assert "smaller than 48" in why["small.png"]
     assert "0 bytes" in why["empty.png"] and "90 megapixels" in why["huge.png"]
     assert "no frame" in why["broken.mp4"] and "known format" in why["notes.md"]
     assert not any(str(folder) in reason for reason in why.values())
@@ -170,6 +174,18 @@ def test_lists_and_videos(folder, tmp_path):
     assert answer["faces"] == [] and "no such file" in answer["rejects"][0][2]
     clip = photos.annotate(items[2], photos.Options())
     assert [found["photo"]["frame"] for found in clip["faces"]] == [0, 2]
+
+
+def test_many_faces_of_one_photo(tmp_path):
+    tile = np.asarray(Image.fromarray(portrait()).resize((180, 172)))
+    Image.fromarray(np.tile(tile, (2, 4, 1))).save(tmp_path / "crowd.png")
+    item = photos.Item(tmp_path / "crowd.png", "crowd.png")
+    answer = photos.annotate(item, photos.Options())
+    assert [found["photo"]["face"] for found in answer["faces"]] == [1, 2, 3, 4, 5, 6, 7, 8] and not answer["rejects"]
+    places = {tuple((found["photo"]["landmarks"].mean(0) // (180, 172)).astype(int)) for found in answer["faces"]}
+    assert places == {(x, y) for x in range(4) for y in range(2)}
+    one = photos.annotate(item, photos.Options(largest=True))
+    assert len(one["faces"]) + len(one["rejects"]) == 8 and "larger face" in one["rejects"][0][2]
 
 
 def test_files_of_one_name_are_told_apart(tmp_path):
