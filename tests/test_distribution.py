@@ -137,9 +137,10 @@ def test_two_processes_train_as_one_does(two, trained_run, tiny_settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sgd", [False, True])
-def test_twenty_steps_of_smoke_are_those_of_one_process(synthetic_data, tmp_path, sgd):
-    job = {"settings": {"steps": 20, "warmup_steps": 10}, "sgd": sgd}
+@pytest.mark.parametrize("sgd, warmup", [(False, 15), (True, 10)])
+def test_twenty_steps_of_smoke_are_those_of_one_process(synthetic_data, tmp_path, sgd, warmup):
+    # With Adam, some adversarial steps later a rounding error sends one unit to the other side of its kink.
+    job = {"settings": {"steps": 20, "warmup_steps": warmup}, "sgd": sgd}
     one = finished(tmp_path / "one", synthetic_data, processes=1, **job)
     several = finished(tmp_path / "two", synthetic_data, **job)
     assert len(lines(one)) == 20
