@@ -165,7 +165,7 @@ def _pipeline(words, workers):
 def make_piece(piece, work, folder):
     """Makes a piece and puts it into the folder at once; nothing is done where it is there, or all is to stop."""
     path = _path(folder, piece)
-    if path.exists():
+    if path.exists() or (folder / _STOP).exists():
         return
     with _one_at_a_time:
         results = []

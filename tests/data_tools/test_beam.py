@@ -57,8 +57,16 @@ def test_a_piece_is_made_once_and_not_after_a_stop(tmp_path):
 
     beam.make_piece((0, 1), numbered, tmp_path)
     beam.make_piece((0, 1), never, tmp_path)
-    (tmp_path / "stop").touch()
-    beam.make_piece((1, 2), numbered, tmp_path)
+    stop = tmp_path / "stop"
+
+    def stopped_meanwhile(start, stop_):
+        yield None, []
+        stop.touch()
+        yield None, []
+        raise AssertionError("went on")
+
+    beam.make_piece((1, 2), stopped_meanwhile, tmp_path)
+    beam.make_piece((1, 2), never, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000000-000000001.tfrecord", "stop"]
 
 
