@@ -3,8 +3,9 @@
 FOLDER has ``pose_estimates.csv`` (file,identity,yaw,pitch,roll in degrees) and the photos in ``images``. Of each person
 the most turned photo is edited to the pose of the most frontal one (or to a frontal view, as the model can), and the
 face descriptor (`tfface.identity`) says how far from the frontal photo the face was before and is after, and whose
-frontal photo of all is the nearest. Photographs have no true answer, so this is all that can be measured on them.
-Prints a Markdown row for each range of yaw; the sheet shows before, after and the frontal photo.
+frontal photo of all is the nearest; beside it, how far the yaw that the face finder sees is from the frontal photo's: a
+picture that was hardly turned keeps its identity easily. Photographs have no true answer, so this is all that can be
+measured on them. Prints a Markdown row for each range of yaw; the sheet shows before, after and the frontal photo.
 """
 
 import argparse
@@ -55,7 +56,8 @@ def compare(editor, people, ask):
 
     Returns:
         dict of arrays over those whose three faces are found: ``yaw`` (N,), ``person`` (N,), ``before``, ``after`` and
-        ``frontal`` (N, 128) descriptors, ``shown`` (N, S, 3 S, 3) pictures; and how many faces were not found.
+        ``frontal`` (N, 128) descriptors, ``shown`` (N, S, 3 S, 3) pictures, ``off`` (N, 2) degrees of yaw from the
+        frontal photo before and after; and how many faces were not found.
     """
     rows, missing = [], {"photo": 0, "edit": 0}
     for person, turned, yaw, frontal in tqdm(people, unit="person", disable=None):
@@ -75,10 +77,11 @@ def compare(editor, people, ask):
             for picture, found in seen
         ]
         before, after, gallery = identity.describe([p for p, _ in seen], [f.landmarks for _, f in seen])
-        rows.append((yaw, person, before, after, gallery, np.hstack(shown)))
+        off = [abs(found.pose[0] - faces[1].pose[0]) for found in (faces[0], face)]
+        rows.append((yaw, person, before, after, gallery, np.hstack(shown), off))
     if not rows:
         raise InputError("no person whose turned, edited and frontal faces are all found")
-    names = ("yaw", "person", "before", "after", "frontal", "shown")
+    names = ("yaw", "person", "before", "after", "frontal", "shown", "off")
     return {name: np.array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}, missing
 
 
@@ -88,7 +91,8 @@ def largest(editor, photo):
 
 
 def table(found):
-    """Yields (range, people, distance before, after, rank-1 before, after) for each of `GROUPS` and for all."""
+    """Yields (range, people, distance before, after, rank-1 before, after, yaw off before, after) for each of `GROUPS`
+    and for all."""
     distance = {k: np.linalg.norm(found[k] - found["frontal"], axis=1) for k in ("before", "after")}
     everybody = np.ones(len(found["yaw"]), bool)
     groups = [
@@ -101,7 +105,8 @@ def table(found):
                 metrics.rank1(found[k][here], found["person"][here], found["frontal"], found["person"], "cosine")
                 for k in ("before", "after")
             ]
-            yield name, int(here.sum()), distance["before"][here].mean(), distance["after"][here].mean(), *ranks
+            means = [distance[k][here].mean() for k in ("before", "after")]
+            yield name, int(here.sum()), *means, *ranks, *found["off"][here].mean(0)
 
 
 def main(arguments=None):
@@ -131,7 +136,8 @@ def _run(options):
     if editor.model.task not in asks:
         raise InputError(f"{options.run}: its model turns no heads; expected one with --frontal or --pose")
     found, missing = compare(editor, people, asks[editor.model.task])
-    print("| yaw | people | distance before | after | rank-1 before | after |\n|---|---|---|---|---|---|")
+    print("| yaw | people | distance before | after | rank-1 before | after | yaw off before | after |")
+    print("|---" * 8 + "|")
     for name, count, *values in table(found):
         print(f"| {name} | {count} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
     print(f"no face found in {missing['photo']} photos and {missing['edit']} edits", file=sys.stderr)

@@ -351,3 +351,33 @@ def test_the_annotator_may_say_what_a_face_shows(landmarker):
     editor.edit(photo, [face], {"AU04": 0.5})
     (seen,) = painter.seen  # she smiles; the painter by itself sees AU04 = 0.3 alone
     assert seen[AU12] > 0.4 and seen[ACTION_UNITS.index("AU04")] == pytest.approx(0.5)
+
+
+class Turner:
+    """A model that turns heads, and is wrong about how they are turned."""
+
+    task = "pose"
+    synthetic = {}
+    config = types.SimpleNamespace(image_size=64, pose_range=45.0)
+
+    def estimate_pose(self, images):
+        return np.full((len(images), 3), 33.0, np.float32)
+
+    def estimate_attributes(self, images):
+        return np.full((len(images), 40), 0.5, np.float32)
+
+    def edit(self, inputs):
+        self.seen = inputs
+        return {"image": inputs["image"]}
+
+
+@pytest.mark.parametrize("relative, asked", [(False, 10.0), (True, None)])
+def test_poses_of_photos_are_those_that_the_face_finder_sees(landmarker, relative, asked):
+    turner, photo = Turner(), data.astronaut()
+    editor = editing.Editor(turner, landmarker)
+    (face,) = editor.find(photo)
+    editor.edit(photo, [face], {"yaw": 10.0}, relative=relative)
+    yaw, pitch, roll = turner.seen["source_pose"][0]
+    assert yaw == pytest.approx(face.pose[0], abs=1) and pitch == pytest.approx(face.pose[1], abs=1)
+    assert abs(roll) < 3  # the crop is upright
+    assert turner.seen["pose"][0] == pytest.approx([yaw + 10 if asked is None else asked, pitch, roll], abs=1e-4)

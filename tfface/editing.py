@@ -108,9 +108,10 @@ class Editor:
         the model's picture (S, S, 3) of the face as it is."""
         image = _floats(crop)
         labels = {
+            **(shown or self.task.estimate(self.model, image)[0]),
+            # The face's finder has seen photographs; a model may know rendered heads alone.
             "landmarks": alignment.apply(crop.matrix, face.landmarks).astype(np.float32),
             "pose": np.array(conventions.pose_in_crop(face.pose, crop.matrix), np.float32),
-            **(shown or self.task.estimate(self.model, image)[0]),
         }
         if relative:
             now = self.task.shown(labels)

@@ -35,8 +35,9 @@ def test_table_by_hand():
         "frontal": frontal,
         "before": np.array([[0.0, 1.0], [0.0, 1.0]]),
         "after": np.array([[1.0, 0.0], [1.0, 0.0]]),
+        "off": np.array([[30.0, 2.0], [50.0, 4.0]]),
     }
     rows = {name: values for name, *values in turned_photographs.table(found)}
     assert set(rows) == {"30-35", "40-90", "all"}
-    np.testing.assert_allclose(rows["30-35"], [1, np.sqrt(2), 0, 0, 1])
-    np.testing.assert_allclose(rows["all"], [2, np.sqrt(2) / 2, np.sqrt(2) / 2, 0.5, 0.5])
+    np.testing.assert_allclose(rows["30-35"], [1, np.sqrt(2), 0, 0, 1, 30, 2])
+    np.testing.assert_allclose(rows["all"], [2, np.sqrt(2) / 2, np.sqrt(2) / 2, 0.5, 0.5, 40, 3])

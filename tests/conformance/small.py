@@ -33,12 +33,13 @@ SETTINGS = {
 }  # fmt: skip
 EDIT_KEYS = {
     "attgan": ("image", "attributes"), "dcign": ("image", "latents", "asked"),
-    "ganimation": ("image", "action_units"), "rotator": ("image", "pose"), "tpgan": ("image", "landmarks"),
+    "ganimation": ("image", "action_units"), "rotator": ("image", "pose", "source_pose"),
+    "tpgan": ("image", "landmarks"),
 }  # fmt: skip
 
 SHAPES = {
-    "action_units": (17,), "attributes": (40,), "pose": (3,), "light": (2,), "latents": (3,), "asked": (3,),
-    "landmarks": (68, 2),
+    "action_units": (17,), "attributes": (40,), "pose": (3,), "source_pose": (3,), "light": (2,), "latents": (3,),
+    "asked": (3,), "landmarks": (68, 2),
 }  # fmt: skip
 
 

@@ -446,6 +446,7 @@ def test_warped_edits_keep_the_picture_where_g_says_so():
     seen = {**told, "source_pose": model.estimate_pose(values["image"])}
     np.testing.assert_allclose(model.edit(seen)["image"], edit, atol=1e-6)
     assert np.abs(model.edit(told)["image"] - edit).max() > 1e-6
+    np.testing.assert_allclose(model.editor()(told)["image"], model.edit(told)["image"], atol=1e-6)
 
 
 def test_the_average_follows_e_and_g():

@@ -432,11 +432,15 @@ class Rotator(FaceModel):
         return {"image": self._turn(image, pose, **known)}
 
     def editor(self):
-        """Returns the network from ``image`` and asked ``pose`` (degrees) to ``image``, which is what exports hold."""
+        """Returns the network from ``image`` and asked ``pose`` (degrees) to ``image``, which is what exports hold.
+
+        With `warp` it takes ``source_pose`` too, what the faces show now: who found them on photographs knows it better
+        than P, which learned from its training set alone (who does not, asks `estimate_pose`).
+        """
         image = keras.Input(self.generator.output["image"].shape[1:], name="image")
-        pose = keras.Input((ANGLES,), name="pose")
-        outputs = {"image": self._turn(image, pose)}
-        return keras.Model({"image": image, "pose": pose}, outputs, name="editor")
+        poses = {name: keras.Input((ANGLES,), name=name) for name in ("pose", "source_pose")[: 1 + self.config.warp]}
+        outputs = {"image": self._turn(image, **poses)}
+        return keras.Model({"image": image, **poses}, outputs, name="editor")
 
     def _turn(self, image, pose, attributes=None, source_pose=None):
         if attributes is None:
