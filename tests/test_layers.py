@@ -77,6 +77,33 @@ def test_instance_normalization_of_a_constant_picture_has_finite_gradients():
     assert np.isfinite(tape.gradient(loss, x)).all()
 
 
+def test_instance_normalization_in_a_gradient_penalty():
+    # The gradient's own gradient, against differences of the gradient's formula in float64.
+    x, gamma, weight = normal(1, 3, 3, 2), normal(2, seed=1), normal(1, 3, 3, 2, seed=2)
+
+    def penalty(x):
+        x, g = x.astype(np.float64), (gamma * weight).astype(np.float64)
+        mean, scale = x.mean((1, 2), keepdims=True), 1 / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
+        y = (x - mean) * scale
+        slope = scale * (g - g.mean((1, 2), keepdims=True) - y * (g * y).mean((1, 2), keepdims=True))
+        return (slope**2).sum()
+
+    steps = 1e-5 * np.eye(x.size).reshape(-1, *x.shape)
+    expected = np.reshape([(penalty(x + step) - penalty(x - step)) / 2e-5 for step in steps], x.shape)
+    layer = InstanceNormalization()
+    layer.build(x.shape)
+    layer.set_weights([gamma, np.zeros(2, np.float32)])
+    image = tf.constant(x)
+    with tf.GradientTape() as outer:
+        outer.watch(image)
+        with tf.GradientTape() as inner:
+            inner.watch(image)
+            score = tf.reduce_sum(layer(image) * weight)
+        squares = tf.reduce_sum(inner.gradient(score, image) ** 2)
+    np.testing.assert_allclose(squares, penalty(x), rtol=1e-5)
+    np.testing.assert_allclose(outer.gradient(squares, image), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
 def test_instance_normalization_takes_statistics_in_float32(mixed_bfloat16):
     x = tf.cast(normal(1, 64, 64, 2, shift=30.0), tf.bfloat16)
     y = InstanceNormalization()(x)

@@ -50,7 +50,9 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs):
         x = tf.cast(inputs, tf.float32)
-        mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
+        # Not tf.nn.moments: it stops the gradient at the mean, which is right once, and wrong in a gradient penalty.
+        mean = tf.reduce_mean(x, [1, 2], keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), [1, 2], keepdims=True)
         scale = tf.math.rsqrt(variance + self.epsilon)
         if self.affine:
             scale *= tf.cast(self.gamma, tf.float32)
