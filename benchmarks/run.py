@@ -45,7 +45,9 @@ def measure(options, command):
         if value < 1:
             raise InputError(f"--{name} {value}: expected 1 or more")
     if "iterations" in options.parts or "latency" in options.parts:
-        iterations.check_pytorch()
+        iterations.check_installed("torch")
+    if "latency" in options.parts:
+        iterations.check_installed("tf2onnx", "onnxruntime")
     options.output.mkdir(parents=True, exist_ok=True)
     results = {
         "command": command,

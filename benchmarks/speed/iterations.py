@@ -37,7 +37,7 @@ def measure(model, batch, *, quick=False, rounds=5, critics=1, precision="float3
     Raises:
         InputError: PyTorch is not installed, or does not compute tfface's losses.
     """
-    check_pytorch()
+    check_installed("torch")
     settings = {**(TINY[model] if quick else {}), "batch_size": batch, "n_critic": critics, **(overrides or {})}
     size = 256 if quick else 4096
     sides = {}
@@ -90,10 +90,11 @@ def _numpy_seconds(matrix):
     return time.perf_counter() - start
 
 
-def check_pytorch():
-    """Raises InputError where PyTorch is missing."""
-    if importlib.util.find_spec("torch") is None:
-        raise InputError("the comparison needs PyTorch: pip install -e '.[benchmarks]'")
+def check_installed(*modules):
+    """Raises InputError where one of them is missing."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"the comparison needs {module}: pip install -e '.[benchmarks]'")
 
 
 def check_losses(model, losses, tolerance):

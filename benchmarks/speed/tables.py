@@ -44,6 +44,9 @@ def document(results):
             "",
         ]
     lines += [_machine(machine), ""]
+    if machine["load_before"] > machine["cores"] / 4:
+        busy = "Other work was running. It slows the sides down differently (OpenMP's threads wait for each other)"
+        lines += [f"**{busy}, so these ratios are not worth quoting.**", ""]
     for part in ("iterations", "latency", "feeding", "growth"):
         if results.get(part):
             lines += [*globals()[f"_{part}"](results[part]), ""]
