@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfface import models
-from tfface.layers import Downsample, UnpoolConvolution, WideConvolution, plain_convolutions
+from tfface.layers import Downsample, LeakyReLU, UnpoolConvolution, WideConvolution, plain_convolutions
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def critic():
     """Strided convolutions in float64, without biases, which no penalty depends on."""
     parts = [keras.Input((16, 16, 3), dtype="float64")]
     for width in (4, 8, 16):
-        parts += [Downsample(width, use_bias=False, dtype="float64"), keras.layers.LeakyReLU(0.2, dtype="float64")]
+        parts += [Downsample(width, use_bias=False, dtype="float64"), LeakyReLU(0.2, dtype="float64")]
     return keras.Sequential(parts)
 
 

@@ -244,3 +244,18 @@ def unpooled_taps(size):
         for tap in range(size):
             taps[(pixel + tap - size // 2) // 2 + reach, pixel, tap] = 1
     return taps
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class LeakyReLU(keras.layers.LeakyReLU):
+    """Keras' own layer for critics with a gradient penalty: the same values and gradients, the penalty's for less.
+
+    TensorFlow's operation has a second derivative of zeros, and the penalty's double backward takes these through all
+    convolutions below once more. This one is a product with a mask, which has none.
+    """
+
+    def call(self, inputs):
+        if _PLAIN.get():
+            return super().call(inputs)
+        slope = tf.cast(self.negative_slope, inputs.dtype)
+        return inputs * tf.where(inputs > 0, tf.ones_like(slope), slope)

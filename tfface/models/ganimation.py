@@ -33,7 +33,14 @@ from tfface import losses
 from tfface.config import setting
 from tfface.conventions import ACTION_UNITS
 from tfface.errors import InputError
-from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization, WideConvolution
+from tfface.layers import (
+    ConcatenateCondition,
+    Downsample,
+    FeatureModulation,
+    InstanceNormalization,
+    LeakyReLU,
+    WideConvolution,
+)
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -228,7 +235,7 @@ class Discriminator(keras.Model):
         for layer in range(depth):
             name = f"down{layer + 1}"
             x = Downsample(width * 2**layer, kernel_initializer=weights_init(published_init), name=name)(x)
-            x = layers.LeakyReLU(negative_slope=0.01, name=f"{name}_relu")(x)
+            x = LeakyReLU(negative_slope=0.01, name=f"{name}_relu")(x)
         realism = layers.Conv2D(
             1, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="realism"
         )(x)
