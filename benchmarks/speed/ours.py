@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.speed import flops
-from tfface import models
+from tfface import memory, models
 
 LABELS = {"ganimation": ("action_units", 17), "attgan": ("attributes", 40)}
 
@@ -65,6 +65,7 @@ class Iteration(Products):
     """
 
     def __init__(self, name, preset="paper", overrides=None, precision="float32", jit=False):
+        memory.keep_freed()  # as training does
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
         try:
