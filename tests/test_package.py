@@ -19,9 +19,7 @@ from tfface import cli, models
 
 ROOT = Path(__file__).parents[1]
 ASSETS = sorted(path for path in (ROOT / "tfface" / "assets").rglob("*") if path.is_file())
-DESCRIBED = [
-    path for path in ASSETS if path.suffix != ".json" or path.parent.name == "assets"
-]  # all but cards and settings
+DESCRIBED = [path for path in ASSETS if path.suffix != ".json" or path.parent.name == "assets"]
 SOURCES = sorted((ROOT / "tfface").rglob("*.py"))
 
 
@@ -41,7 +39,7 @@ def required():
 def optional():
     """Names of what the extras add that users choose, which is imported where it is needed alone."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    return {name for extra in ("demo", "onnx", "serving", "video") for name in names_of(extras[extra])}
+    return {name for extra in ("beam", "demo", "onnx", "serving", "video") for name in names_of(extras[extra])}
 
 
 def imported():
