@@ -45,6 +45,7 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path, monkeypatch, answers):
         conditioning.compare(answers, tmp_path, **{**options, "steps": 3})
 
 
+@pytest.mark.slow
 def test_the_discriminators_go_on_from_the_same_model(answers):
     from tfface.data.records import open_dataset
 

@@ -128,6 +128,7 @@ def small(monkeypatch):
     return dict(count=24, test_count=16, steps=2, seeds=1, workers=1, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", thesis.READERS)
 def test_a_comparison_goes_on_where_it_stopped(tmp_path, small, reader):
     results = thesis.compare(tmp_path, reader, **small)
