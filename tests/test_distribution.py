@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -136,6 +137,19 @@ def test_two_processes_train_as_one_does(two, trained_run, tiny_settings):
     assert int(training.load_model(two).step) == tiny_settings["steps"]
 
 
+def networks(run):
+    """Returns ``{name: array}`` of the newest checkpoint's weights, of networks alone: a model has other optimizers."""
+    weights = {}
+
+    def take(name, item):
+        if isinstance(item, h5py.Dataset) and "optimizer" not in name:
+            weights[name] = item[()]
+
+    with h5py.File(checkpoints.newest(run / "checkpoints")) as file:
+        file.visititems(take)
+    return weights
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sgd, warmup", [(False, 15), (True, 10)])
 def test_twenty_steps_of_smoke_are_those_of_one_process(synthetic_data, tmp_path, sgd, warmup):
@@ -146,10 +160,10 @@ def test_twenty_steps_of_smoke_are_those_of_one_process(synthetic_data, tmp_path
     assert len(lines(one)) == 20
     assert_same_curve(several, one, 1e-3)
     if sgd:
-        for ours, theirs in zip(
-            training.load_model(several).variables, training.load_model(one).variables, strict=True
-        ):
-            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-5, err_msg=ours.path)
+        ours, theirs = networks(several), networks(one)
+        assert ours.keys() == theirs.keys() and len(ours) > 50
+        for name, weight in ours.items():
+            np.testing.assert_allclose(weight, theirs[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow
