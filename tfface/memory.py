@@ -1,8 +1,8 @@
 """What the C library does with memory that TensorFlow frees between operations.
 
 By default glibc gives large blocks back to the system at once and asks for them again in the next operation, which
-clears every page of them anew. A train step on a CPU frees and takes the same blocks all the time: kept, it needs a
-tenth less processor time (``python -m benchmarks.memory``).
+clears every page of them anew. A train step on a CPU frees and takes the same blocks all the time; what keeping
+them saves says ``python -m benchmarks.memory``.
 """
 
 import ctypes
