@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfface.appearance_flow import flow_error
 from tfface.conventions import mirror_landmarks
 from tfface.errors import InputError
 from tfface.models import rotator
@@ -234,18 +235,6 @@ def test_adversarial_variational_bayes_takes_the_logit():
     assert float(model.all_losses(values, False)["g_code"]) == pytest.approx(-np.mean(logits), rel=1e-3, abs=1e-6)
 
 
-def test_flow_error_is_how_far_landmarks_are_missed():
-    source, target = np.full((2, 68, 2), 5.5, np.float32), np.full((2, 68, 2), 5.5, np.float32)
-    source[0, 40] = [9.5, 2.5]
-    target[0, 40] = [7.2, 3.9]  # comes from 2.3 to the right and 1.4 above
-    source[:, :17] += 3.0  # the jaw does not count
-    target[1, 50] = source[1, 50] = [40.0, -3.0]  # outside: the border's
-    flow = np.zeros((2, 16, 16, 2), np.float32)
-    flow[0, 3, 7] = [1.3 / 16, -1.4 / 16]
-    error = rotator.flow_error(tf.constant(flow), tf.constant(source), tf.constant(target))
-    assert float(error) == pytest.approx(1.0 / 16 / (2 * 51 * 2), rel=1e-4)
-
-
 def test_flow_is_taught_where_it_is_asked_for():
     values = answered()
     landmarks = np.random.default_rng(0).uniform(2, 14, (2, 4, 68, 2)).astype(np.float32)
@@ -258,7 +247,7 @@ def test_flow_is_taught_where_it_is_asked_for():
     painted = model.generate({"turned": (model.encode(values), target, values["attributes"], own)})["turned"]
     mirrored = np.float32([mirror_landmarks(each, 16) for each in landmarks[0]])
     both = [
-        rotator.flow_error(painted[name], tf.constant(source), values["target_landmarks"])
+        flow_error(painted[name], tf.constant(source), values["target_landmarks"])
         for name, source in (("flow", landmarks[0]), ("mirror_flow", mirrored))
     ]
     assert float(terms["g_flow"]) == pytest.approx(float(both[0] + both[1]), rel=1e-4)

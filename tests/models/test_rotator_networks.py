@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 
 from tfface.models.rotator_networks import (
-    AppearanceFlow,
     Blocks,
     Encoder,
     Generator,
@@ -135,37 +134,6 @@ def test_mixed_precision_ends_in_float32():
 
 
 # -- appearance flow ---------------------------------------------------------------------------------------------------
-
-
-def flow(x, y, size=4):
-    """Returns a flow of so many pixels right and down everywhere."""
-    return tf.tile(tf.constant([[[[x / size, y / size]]]], tf.float32), [1, size, size, 1])
-
-
-def test_flow_takes_pixels_from_elsewhere():
-    image = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
-    take = AppearanceFlow()
-    np.testing.assert_allclose(take(image, flow(0, 0)), image)
-    np.testing.assert_allclose(take(image, flow(1, 0))[0, :, :3], image[0, :, 1:])
-    np.testing.assert_allclose(take(image, flow(1, 0))[0, :, 3], image[0, :, 3])  # outside: the border
-    np.testing.assert_allclose(take(image, flow(0, -2))[0, 2:], image[0, :2])
-    between = take(image, flow(0.25, 0.5))
-    assert float(between[0, 1, 1, 0]) == pytest.approx(5 + 0.25 * 1 + 0.5 * 4)
-    each = tf.concat([flow(1, 0), flow(0, 1)], 0)
-    two = take(np.concatenate([image, image]), each)
-    np.testing.assert_allclose(two[0], take(image, flow(1, 0))[0])
-    np.testing.assert_allclose(two[1], take(image, flow(0, 1))[0])
-
-
-def test_flow_learns_by_the_slope_of_the_picture():
-    ramp = np.tile(np.arange(4, dtype=np.float32)[None, None, :, None], (1, 4, 1, 1))  # rises by 1 a pixel to the right
-    where = flow(0.5, 0.5)
-    with tf.GradientTape() as tape:
-        tape.watch(where)
-        value = AppearanceFlow()(ramp, where)[0, 1, 1, 0]
-    gradient = tape.gradient(value, where).numpy()
-    np.testing.assert_allclose(gradient[0, 1, 1], [4.0, 0.0], atol=1e-5)  # 4 pixels a picture width
-    assert np.abs(gradient).sum() == pytest.approx(4.0)
 
 
 def test_a_warping_generator_starts_with_the_picture_as_it_is():

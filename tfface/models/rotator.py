@@ -48,14 +48,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfface import losses, perceptual
+from tfface import appearance_flow, losses, perceptual
 from tfface.config import setting
 from tfface.errors import InputError
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
-from tfface.models.rotator_losses import attribute_error, flow_error, mirror_points, pose_error, real_or_not
+from tfface.models.rotator_losses import attribute_error, pose_error, real_or_not
 from tfface.models.rotator_networks import (
     ANGLES,
-    AppearanceFlow,
     Blocks,
     Encoder,
     Generator,
@@ -182,7 +181,7 @@ class Rotator(FaceModel):
             c.image_size, blocks, c.latent, c.latent_pairs, name="latent_discriminator", **critic
         )
         self.image_discriminator = ImageDiscriminator(c.image_size, blocks, name="image_discriminator", **critic)
-        self.appearance_flow = AppearanceFlow(dtype="float32", name="appearance_flow")
+        self.appearance_flow = appearance_flow.AppearanceFlow(dtype="float32", name="appearance_flow")
         self.appearance_flow.build(None)
         self.ema_encoder.set_weights(self.encoder.get_weights())
         self.ema_generator.set_weights(self.generator.get_weights())
@@ -265,13 +264,7 @@ class Rotator(FaceModel):
         """Returns the picture that G's outputs are: painted or, with `warp`, taken from `image` where it says so."""
         if not self.config.warp:
             return painted["image"]
-        taken = painted["keep"] * self.appearance_flow(image, painted["flow"])
-        left = 1.0 - painted["keep"]
-        if self.config.mirror:
-            mirrored = keras.ops.flip(image, 2)
-            taken += painted["mirror_keep"] * self.appearance_flow(mirrored, painted["mirror_flow"])
-            left -= painted["mirror_keep"]
-        return taken + left * painted["image"]
+        return appearance_flow.shown(painted, painted["image"], image, self.appearance_flow)
 
     def code(self, latent, pose, attributes, source_pose):
         """Returns G's inputs. Only with `warp` is it told what the picture shows: where to take pixels from."""
@@ -306,11 +299,7 @@ class Rotator(FaceModel):
             terms["g_rec"] = tf.add_n(perceptual.distances(self.features, edit, truth))
             loss += c.lambda_rec * terms["g_rec"]
         if c.lambda_flow:
-            source, target = batch["landmarks"], batch["target_landmarks"]
-            terms["g_flow"] = flow_error(painted["flow"], source, target)
-            if c.mirror:
-                mirrored = mirror_points(source, c.image_size)
-                terms["g_flow"] += flow_error(painted["mirror_flow"], mirrored, target)
+            terms["g_flow"] = appearance_flow.flow_loss(painted, batch["landmarks"], batch["target_landmarks"])
             loss += c.lambda_flow * terms["g_flow"]
         return {"g_loss": loss, **terms}
 

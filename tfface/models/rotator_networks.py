@@ -6,14 +6,13 @@ What the tables leave open is an option of `Blocks` or of a network; the default
 import dataclasses
 
 import keras
-import tensorflow as tf
 from keras import layers
 
+from tfface import appearance_flow
 from tfface.conventions import ATTRIBUTES
 from tfface.models.ganimation import weights_init
 
 ANGLES = 3  # yaw, pitch, roll
-FLOW_UNIT = 0.03  # picture widths that G's output 1 moves a pixel: an update of the weights moves it a pixel or so
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,20 +153,8 @@ class Generator(_Network):
             3, 3, padding="same", kernel_initializer=weights_init(), dtype="float32", name="conv4"
         )(x)  # fmt: skip
         outputs = {"image": keras.ops.tanh(painted)}
-        if warp:  # starts with the picture as it is: from places at random nothing can be learnt
-            heads = layers.Conv2D(
-                6 if mirror else 3, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="warp"
-            )(x)
-            outputs["flow"] = FLOW_UNIT * heads[..., :2]
-            if mirror:
-                logits = keras.ops.concatenate(  # of the picture, the mirrored one and what is painted
-                    [heads[..., 2:3] + 1.0, heads[..., 5:], keras.ops.zeros_like(heads[..., :1])], -1
-                )
-                shares = keras.ops.softmax(logits)
-                outputs |= {"keep": shares[..., :1], "mirror_keep": shares[..., 1:2]}
-                outputs["mirror_flow"] = FLOW_UNIT * heads[..., 3:5]
-            else:
-                outputs["keep"] = keras.ops.sigmoid(heads[..., 2:] + 1.0)
+        if warp:
+            outputs |= appearance_flow.heads(x, mirror)
         settings = dict(size=size, blocks=blocks, latent=latent, warp=warp, mirror=mirror)
         super().__init__(inputs, outputs, settings, **kwargs)
 
@@ -238,31 +225,3 @@ class ImageDiscriminator(_Network):
         outputs = {"realism": blocks.last(x, 1, "fc")}
         settings = dict(size=size, blocks=blocks, slope=slope, normalize=normalize)
         super().__init__({"image": image}, outputs, settings, **kwargs)
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class AppearanceFlow(layers.Layer):
-    """Takes each pixel from another place of a picture, bilinearly (Zhou et al. 2016, "View Synthesis by Appearance
-    Flow"); places outside are those on the border.
-
-    Inputs: picture (batch, height, width, channels) and flow (batch, height, width, 2), right and down, in picture
-    widths. Output: as the picture.
-    """
-
-    def call(self, image, flow):
-        height, width = image.shape[1:3]
-        x = tf.range(width, dtype=flow.dtype)[None, None, :] + flow[..., 0] * width
-        y = tf.range(height, dtype=flow.dtype)[None, :, None] + flow[..., 1] * width
-        x, y = tf.clip_by_value(x, 0.0, width - 1.0), tf.clip_by_value(y, 0.0, height - 1.0)
-        left, top = tf.stop_gradient(tf.floor(x)), tf.stop_gradient(tf.floor(y))
-        across, down = (x - left)[..., None], (y - top)[..., None]
-        left, top = tf.cast(left, tf.int32), tf.cast(top, tf.int32)
-        right, bottom = tf.minimum(left + 1, width - 1), tf.minimum(top + 1, height - 1)
-        pixels = tf.reshape(image, [-1, height * width, image.shape[-1]])
-
-        def at(row, column):
-            return tf.gather(pixels, row * width + column, batch_dims=1)
-
-        upper = at(top, left) * (1 - across) + at(top, right) * across
-        lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
-        return upper * (1 - down) + lower * down
