@@ -60,7 +60,7 @@ def changed(variables, before):
 @pytest.fixture(scope="module")
 def model():
     """A model that tests may ask but not change."""
-    return tiny(lambda_ce=0.2, lambda_tv=0.3)
+    return tiny(lambda_ce=0.2, lambda_tv=0.3, warp=True, lambda_flow=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def settings(model, **changes):
 @pytest.mark.parametrize(
     "settings",
     [dict(image_size=48), dict(image_size=8), dict(generator_updates=0), dict(width=4), dict(batch_size=0),
-     dict(image_size=16, local_levels=5)],
+     dict(image_size=16, local_levels=5), dict(lambda_flow=1.0)],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_input_errors(settings):
     with pytest.raises(InputError, match=list(settings)[-1]):
@@ -123,6 +123,11 @@ def test_left_turned_faces_are_mirrored_with_their_answer(model):
     np.testing.assert_array_equal(seen["image"][2], values["image"][2, :, ::-1])
     np.testing.assert_array_equal(seen["target"][2], values["target_image"][2, :, ::-1])
     mirrored = conventions.mirror_landmarks(values["target_landmarks"][2], 32).astype(np.float32)
+    np.testing.assert_allclose(seen["target_landmarks"][2], mirrored, atol=1e-5)
+    np.testing.assert_array_equal(seen["landmarks"][0], values["landmarks"][0])
+    np.testing.assert_allclose(
+        seen["landmarks"][2], conventions.mirror_landmarks(values["landmarks"][2], 32), rtol=1e-5
+    )
     np.testing.assert_allclose(seen["target_points"][2], patches.five_points(tf.constant(mirrored)), atol=1e-5)
     assert (seen["points"][:, 2, 0] > tf.reduce_mean(seen["points"][:, :2, 0], 1)).numpy().all()
 
@@ -249,6 +254,7 @@ def test_generator_loss_is_the_weighted_sum(model):
     total = (
         terms["g_rec"] + c.lambda_sym * terms["g_sym"] + c.lambda_local * terms["g_local"]
         + c.lambda_tv * terms["g_tv"] + c.lambda_ce * terms["g_ce"] + c.lambda_adv * terms["g_adv"]
+        + c.lambda_flow * terms["g_flow"]
     )  # fmt: skip
     assert terms["g_loss"] == pytest.approx(total, rel=1e-5)
 

@@ -27,6 +27,8 @@ What differs, and why:
   pasted where they were cut out, features taken after the last skip connection, 68 landmarks read within their range,
   and a tanh at the output, without which pictures leave [-1, 1].
 * A warm-up without discriminator and identity loss, and `squeeze`, for narrow networks and short runs.
+* `warp`: a narrow network draws somebody alike, not the person. It then also says from where in the picture, and in
+  the mirrored one, pixels may be taken; `lambda_flow` teaches it with the landmarks of both views (`appearance_flow`).
 """
 
 import dataclasses
@@ -36,7 +38,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfface import identity, losses, patches
+from tfface import appearance_flow, identity, losses, patches
 from tfface.config import setting
 from tfface.errors import InputError
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
@@ -47,7 +49,7 @@ from tfface.models.tpgan_networks import Discriminator, Generator
 _NARROW = dict(
     normalization="none", published_init=False, slope=0.2, edge_kernel=3, code_blocks=1, stage_blocks=1, local_levels=2,
     local_blocks=1, squeeze=True, noise_size=16, generator_updates=1, learning_rate=5e-4, lambda_sym=0.1, lambda_ce=0.0,
-    lambda_local=1.0, lambda_adv=3e-3, lambda_id=1.0,
+    lambda_local=1.0, lambda_adv=3e-3, lambda_id=1.0, warp=True, lambda_flow=3.0,
 )  # fmt: skip
 
 
@@ -67,6 +69,7 @@ class TPGANConfig(ModelConfig):
     eye_hint: bool = setting(True, "the far eye's pathway sees the near eye too")
     squeeze: bool = setting(False, "a convolution narrows what stages of the decoder join; off: as published")
     published_init: bool = setting(True, "weights start as N(0, 0.02); off: He's, for narrow networks")
+    warp: bool = setting(False, "may take pixels from the picture and the mirrored one, wherever the network says")
     noise_size: int = setting(100, "random numbers beside the code")
     noise: str = setting("normal", "their distribution", ("normal", "uniform"))
     noise_scale: float = setting(0.02, "their deviation, or the uniform's half width")
@@ -85,6 +88,7 @@ class TPGANConfig(ModelConfig):
     lambda_sym: float = setting(0.3, "symmetry, at each of the three sizes")
     lambda_adv: float = setting(1e-3, "discriminator's opinion")
     lambda_id: float = setting(3e-3, "L1 of identity features")
+    lambda_flow: float = setting(0.0, "distance of the places that warp takes landmarks from, picture widths")
     lambda_tv: float = setting(1e-4, "smoothness of the picture")
     lambda_ce: float = setting(1e-3, "identity head's cross entropy; 0 leaves it out")
     lambda_gp: float = setting(10.0, "gradient penalty of wgan-gp")
@@ -114,6 +118,8 @@ class TPGANConfig(ModelConfig):
         for name in ("batch_size", "generator_updates", "identities", "noise_size", "code_blocks", "local_blocks"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
+        if self.lambda_flow and not self.warp:
+            raise InputError(f"lambda_flow={self.lambda_flow}: needs warp=true")
         if self.width < 8:
             raise InputError(f"width={self.width}: expected 8 or more")
         if any(max(shape) > size for shape in patches.sizes(size, multiple).values()):
@@ -141,6 +147,11 @@ def symmetry(x):
     half = x.shape[2] // 2
     left = tf.stop_gradient(tf.reverse(x[:, :, :half], [2]))
     return losses.l1(x[:, :, -half:], left)
+
+
+def mirror_landmarks_where(landmarks, size, where):
+    """Mirrors those of (batch, 68, 2) landmarks at which the (batch,) truth values say so, in pictures of `size`."""
+    return tf.where(where[:, None, None], appearance_flow.mirror_points(landmarks, size), landmarks)
 
 
 # The square of a frontal crop, in picture widths, that the identity network's chips show.
@@ -185,7 +196,7 @@ class TPGAN(FaceModel):
             return Generator(
                 c.image_size, c.width, c.noise_size, c.normalization, c.slope, c.edge_kernel, c.code_blocks,
                 c.stage_blocks, c.local_levels, c.local_blocks, c.mirror_input, c.eye_hint, c.squeeze, c.published_init,
-                name=name,
+                c.warp, name=name,
             )  # fmt: skip
 
         self.generator = generator("generator")
@@ -267,6 +278,8 @@ class TPGAN(FaceModel):
             "points": points,
             "noise": c.noise_scale * noise,
             "target": patches.mirror(batch["target_image"], mirrored),
+            "landmarks": mirror_landmarks_where(batch["landmarks"], c.image_size, mirrored),
+            "target_landmarks": mirror_landmarks_where(batch["target_landmarks"], c.image_size, mirrored),
             "target_points": patches.mirror_points_where(target_points, c.image_size, mirrored),
             "identity": batch["identity"],
             "kept": tf.cast(self.drawn(batch, 4 * c.width, 1) < 0.3, tf.float32) / 0.3,
@@ -314,6 +327,9 @@ class TPGAN(FaceModel):
             "g_tv": losses.total_variation(made["image"]),
         }
         loss = rec + c.lambda_sym * sym + c.lambda_local * terms["g_local"] + c.lambda_tv * terms["g_tv"]
+        if c.lambda_flow:
+            terms["g_flow"] = appearance_flow.flow_loss(made, part["landmarks"], part["target_landmarks"])
+            loss += c.lambda_flow * terms["g_flow"]
         if c.lambda_id and adversarial:
             pairs = zip(self.features(made["image"]), self.features(part["target"]), strict=True)
             terms["g_id"] = tf.add_n([losses.l1(fake, tf.stop_gradient(real)) for fake, real in pairs])

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from tfface import appearance_flow
 from tfface.layers import InstanceNormalization
 from tfface.patches import PARTS, CropParts, FuseParts
 
@@ -97,6 +98,8 @@ class Generator(keras.Model):
         left_eye, right_eye, nose, mouth: (batch, h, w, 3) in [-1, 1], frontal patches.
         local: (batch, size, size, 3), the patches in their places, -1 around.
         code: (batch, 4 width), what the identity head sees.
+        with `warp` also what `appearance_flow.heads` returns: from where in the picture and in the mirrored one pixels
+        of `image` are taken.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Generator(keras.Model):
         eye_hint=True,
         squeeze=False,
         published_init=True,
+        warp=False,
         **kwargs,
     ):
         settings = {key: value for key, value in locals().items() if key not in ("self", "kwargs", "__class__")}
@@ -203,7 +207,12 @@ class Generator(keras.Model):
         x = build.conv(x, width, "fuse1", inner_kernel) if not squeeze else x
         x = build.residual(x, "decode1_2")
         x = build.conv(x, width // 2, "fuse2")
-        outputs = {"image": build.picture(x, "image_out"), "half": half, "quarter": quarter, **pictures}
+        painted = build.picture(x, "image_out")
+        outputs = {"image": painted, "half": half, "quarter": quarter, **pictures}
+        if warp:
+            said = appearance_flow.heads(x, mirror=True)
+            take = appearance_flow.AppearanceFlow(dtype="float32", name="appearance_flow")
+            outputs |= {"image": appearance_flow.shown(said, painted, image, take), **said}
         super().__init__(
             inputs={"image": image, "points": points, "noise": noise},
             outputs={**outputs, "local": local, "code": code},
