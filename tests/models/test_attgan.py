@@ -334,6 +334,14 @@ def test_gradients_reach_what_they_should(model):
                 assert np.abs(gradient).max() > 0, variable.path
 
 
+def test_after_a_warm_up_the_critic_starts_small():
+    warm, cold = tiny(), tiny(warmup_steps=0)
+    image = {"image": batch(2)["image"]}
+    small, large = warm.discriminator(image), cold.discriminator(image)
+    np.testing.assert_allclose(small["realism"], 0.1 * large["realism"], rtol=1e-5)
+    np.testing.assert_array_equal(small["attributes"], large["attributes"])
+
+
 def test_warm_up_moves_classifier_and_generator():
     for answers in (0.0, 5.0):
         model = tiny(lambda_answer=answers)

@@ -79,10 +79,23 @@ def test_every_attribute_reaches_every_pixel():
         assert (np.abs(after - before).max(-1) > 0).mean() > 0.99
 
 
-def test_encode_and_decode_are_the_generator():
-    generator, inputs = small(shortcuts=2, injections=2), asked(3)
+@pytest.mark.parametrize("attention", [False, True])
+def test_encode_and_decode_are_the_generator(attention):
+    generator, inputs = small(shortcuts=2, injections=2, attention=attention), asked(3)
     image = generator.decode(generator.encode(inputs["image"]), inputs["attributes"])
     np.testing.assert_array_equal(image, generator(inputs)["image"])
+
+
+def test_attention_keeps_a_share_of_the_picture():
+    generator, inputs = small(attention=True), asked(3)
+    decoder = generator.get_layer("decoder")
+    keep, color = (decoder.get_layer(name) for name in ("keep", "color"))
+    parts = keras.Model(decoder.input, {"keep": keep.output, "color": color.output})
+    said = parts({**generator.encode(inputs["image"]), "attributes": inputs["attributes"]})
+    by_hand = said["keep"] * inputs["image"] + (1 - said["keep"]) * np.tanh(said["color"])
+    np.testing.assert_allclose(generator(inputs)["image"], by_hand, atol=1e-6)
+    keep.bias.assign([50.0])  # all of it
+    np.testing.assert_allclose(generator(inputs)["image"], inputs["image"], atol=1e-6)
 
 
 def test_once_trained_a_picture_knows_no_other():

@@ -22,6 +22,8 @@ What differs, and why:
   scene with the asked attributes); a warm-up learns from these and the attributes alone. The paper has neither.
 * `relative` tells the decoder what to change instead of what to show (Liu et al. 2019, "STGAN", section 3.2), so that
   it need not first find out what the face shows.
+* `attention` lets the decoder keep of each pixel what does not change, as GANimation's does, and paint the rest: what
+  shortcuts carry is added to the color layer's input, where a narrow decoder cannot cancel every strand of hair.
 
 Outside, attributes are 0 (no) to 1 (yes), 0.5 unknown. The network takes 2 x - 1. The published test intensities of -2
 to 2 are -0.5 to 1.5 here: more than yes and less than no exaggerate.
@@ -49,7 +51,7 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 # data has keep from carrying over what should change.
 _NARROW = dict(
     image_size=64, depth=4, shortcuts=3, injections=3, relative=True, norm_momentum=0.97, synthetic_answers=2,
-    n_critic=2, lambda_answer=100.0,
+    attention=True, n_critic=2, lambda_cond_real=10.0, lambda_rec=30.0, lambda_answer=30.0,
 )  # fmt: skip
 
 
@@ -65,6 +67,7 @@ class AttGANConfig(ModelConfig):
     shortcuts: int = setting(1, "layers of the decoder that also get the encoder's features of their size")
     injections: int = setting(1, "layers of the decoder that get the attributes again")
     relative: bool = setting(False, "tell the decoder the change of the attributes instead of the attributes asked for")
+    attention: bool = setting(False, "the decoder says how much of each pixel to keep, and paints the rest")
     norm_momentum: float = setting(0.999, "of the moving averages of batch normalisation")
     n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
     learning_rate: float = setting(2e-4, "of both Adams (beta 0.5, 0.999)")
@@ -81,7 +84,7 @@ class AttGANConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=32, epochs=60, synthetic_count=200000),
         "laptop": dict(
-            batch_size=16, steps=4800, synthetic_count=6000, warmup_steps=4200, generator_width=32,
+            batch_size=16, steps=4000, synthetic_count=6000, warmup_steps=3200, generator_width=32,
             discriminator_width=24, discriminator_units=128, ema_decay=0.995, **_NARROW,
         ),
         "smoke": dict(
@@ -165,8 +168,9 @@ class AttGAN(FaceModel):
 
         def generator(name):
             return Generator(
-                c.image_size, count, c.generator_width, c.depth, c.shortcuts, c.injections, c.norm_momentum, name=name
-            )
+                c.image_size, count, c.generator_width, c.depth, c.shortcuts, c.injections, c.norm_momentum,
+                c.attention, name=name,
+            )  # fmt: skip
 
         self.generator = generator("generator")
         self.ema_generator = generator("ema_generator")
@@ -174,6 +178,11 @@ class AttGAN(FaceModel):
         self.discriminator = Discriminator(
             c.image_size, count, c.discriminator_width, c.depth, c.discriminator_units, name="discriminator"
         )
+        if c.warmup_steps:
+            # The warm-up leaves large features in the trunk. Read at full scale, the penalty's first gradients are so
+            # large that what Adam remembers of them slows all that shares the trunk, the classifier too.
+            kernel = self.discriminator.get_layer("realism").kernel
+            kernel.assign(0.1 * kernel)
         self._places = np.array([ATTRIBUTES.index(name) for name in c.attributes])
         self._others = np.setdiff1d(np.arange(len(ATTRIBUTES)), self._places)
         self._exclusions = attribute_rules.exclusions(c.attributes)

@@ -18,7 +18,8 @@ class Generator(keras.Model):
 
     The encoder is [Conv 4x4 stride 2, BN, LeakyReLU 0.2] x depth; the decoder [ConvT 4x4 stride 2, BN, ReLU] x
     (depth - 1) and a ConvT to color with tanh. Of the decoder's layers, the first `shortcuts` are followed by the
-    encoder's features of their size, the first `injections` by the attributes.
+    encoder's features of their size, the first `injections` by the attributes. With `attention` a second last layer
+    says how much of each pixel of the picture to keep (as in GANimation), which leaves what changes to the color layer.
 
     Inputs:
         image: (batch, size, size, 3) in [-1, 1].
@@ -29,7 +30,16 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self, image_size=128, attributes=13, width=64, depth=5, shortcuts=1, injections=1, norm_momentum=0.999, **kwargs
+        self,
+        image_size=128,
+        attributes=13,
+        width=64,
+        depth=5,
+        shortcuts=1,
+        injections=1,
+        norm_momentum=0.999,
+        attention=False,
+        **kwargs,
     ):
         image = keras.Input((image_size, image_size, 3), name="image")
         asked = keras.Input((attributes,), name="attributes")
@@ -41,6 +51,8 @@ class Generator(keras.Model):
             x = layers.LeakyReLU(negative_slope=0.2, name=f"{name}_relu")(_batch_norm(norm_momentum, f"{name}_norm")(x))
             if layer >= depth - shortcuts:
                 features[f"features{layer}"] = x
+        if attention:
+            features["picture"] = layers.Identity(name="picture")(image)
         encoder = keras.Model({"image": image}, features, name="encoder")
 
         given = {name: keras.Input(value.shape[1:], name=name) for name, value in features.items()}
@@ -55,14 +67,17 @@ class Generator(keras.Model):
                 x = layers.Concatenate(name=f"{name}_shortcut")([x, given[f"features{depth - layer}"]])
             if layer <= injections:
                 x = ConcatenateCondition(name=f"{name}_condition")(x, code)
-        x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", name="color")(x)
-        decoder = keras.Model({**given, "attributes": asked}, {"image": keras.ops.tanh(x)}, name="decoder")
+        edit = keras.ops.tanh(layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", name="color")(x))
+        if attention:
+            keep = layers.Conv2DTranspose(1, 4, 2, "same", activation="sigmoid", dtype="float32", name="keep")(x)
+            edit = keep * given["picture"] + (1.0 - keep) * edit
+        decoder = keras.Model({**given, "attributes": asked}, {"image": edit}, name="decoder")
 
         outputs = decoder({**encoder({"image": image}), "attributes": asked})
         super().__init__(inputs={"image": image, "attributes": asked}, outputs=outputs, **kwargs)
         self._settings = dict(
             image_size=image_size, attributes=attributes, width=width, depth=depth, shortcuts=shortcuts,
-            injections=injections, norm_momentum=norm_momentum,
+            injections=injections, norm_momentum=norm_momentum, attention=attention,
         )  # fmt: skip
 
     def encode(self, image, training=False):
