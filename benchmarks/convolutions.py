@@ -9,10 +9,11 @@ that a machine that slows down slows both.
 
 import argparse
 import dataclasses
-import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from tfface import environment
+
+environment.prepare()
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -9,12 +9,13 @@ that slows down slows all sides. Nothing else should run meanwhile.
 import argparse
 import datetime
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from tfface import environment
+
+environment.prepare()
 
 from benchmarks.speed import feeding, growth, iterations, latency, machine, tables  # noqa: E402
 from tfface.errors import InputError, exit_code  # noqa: E402

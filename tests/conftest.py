@@ -7,8 +7,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tfface import environment
+
 # Before any test imports TensorFlow. Two threads: the networks are tiny, and more would only wait for each other.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+environment.prepare()
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "agg")

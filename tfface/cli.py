@@ -11,7 +11,7 @@ import shlex
 import sys
 import warnings
 
-from tfface import __version__, config, edit_command, models, tasks
+from tfface import __version__, config, edit_command, environment, models, tasks
 from tfface.errors import InputError, LostWorker
 
 PROGRAM = "python -m tfface"
@@ -37,8 +37,8 @@ def main(arguments=None):
 
 
 def _import_tensorflow():
-    """Imports it without its start-up lines about missing GPUs, which frighten people; errors still show."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Imports it without its start-up lines; errors still show."""
+    environment.prepare()
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

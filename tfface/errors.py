@@ -2,6 +2,8 @@
 
 import sys
 
+from tfface import environment
+
 
 class InputError(ValueError):
     """Bad input from the user.
@@ -20,11 +22,12 @@ class LostWorker(RuntimeError):
 
 
 def exit_code(work, stopped="Stopped. Run the same command again to go on."):
-    """Does the `work` of a command and returns the command's exit code.
+    """Does the `work` of a command, in the `environment` it wants, and returns the command's exit code.
 
     Returns:
         0; 2 for bad input, whose line goes to the standard error; 130 when interrupted, where `stopped` goes.
     """
+    environment.prepare()
     try:
         work()
     except InputError as error:

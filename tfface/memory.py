@@ -2,7 +2,7 @@
 
 By default glibc gives large blocks back to the system at once and asks for them again in the next operation, which
 clears every page of them anew. A train step on a CPU frees and takes the same blocks all the time; what keeping
-them saves says ``python -m benchmarks.memory``.
+them saves says ``python -m benchmarks.process memory``.
 """
 
 import ctypes

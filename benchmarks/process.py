@@ -1,0 +1,75 @@
+"""What settings of the process save a train step on a CPU: oneDNN (`tfface.environment`), memory (`tfface.memory`).
+
+    python -m benchmarks.process onednn rotator --data DIR [--rounds 2] [--steps 40] [--set NAME=VALUE ...]
+
+Processes without and with the setting take turns. Processor seconds hardly mind a busy machine; wall time does.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+from tfface import environment
+
+WARM_UP = 5
+SETTINGS = ("onednn", "memory")
+
+
+def main(arguments=None):
+    """Runs the benchmark and prints a Markdown table."""
+    from tfface import models
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("setting", choices=SETTINGS)
+    parser.add_argument("model", choices=models.names())
+    parser.add_argument("--data", required=True, help="data set that the model's laptop preset can train on")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the model")
+    parser.add_argument("--way", choices=("off", "on"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.way:
+        kept = options.setting != "memory" or options.way == "on"
+        print(json.dumps(measure(options.model, options.data, options.steps, kept, options.set)))
+        return
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    print(f"| {options.setting} | wall s | user s | system s | page faults | (all for one step)\n|---|---|---|---|---|")
+    for _ in range(options.rounds):
+        for way in ("off", "on"):
+            command = [sys.executable, "-m", "benchmarks.process", *given, "--way", way]
+            onednn = "0" if options.setting == "onednn" and way == "off" else "1"
+            surroundings = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
+            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surroundings).stdout
+            wall, user, system, faults = json.loads(said.splitlines()[-1])
+            print(f"| {way} | {wall:.3f} | {user:.3f} | {system:.3f} | {faults:.0f} |", flush=True)
+
+
+def measure(name, data, steps, kept, settings=()):
+    """Returns wall, user and system seconds and page faults of one step of a model's first phase, laptop preset."""
+    environment.prepare()
+    from tfface import config, memory, models, training
+    from tfface.data.pipeline import training_batches
+
+    if kept:
+        memory.keep_freed()
+    kind = models.get(name)
+    model = kind(config.from_preset(kind.Config, "laptop", config.parse_assignments(settings, kind.Config)))
+    model.compile()
+    size, examples = model.config.image_size, model.examples_per_step
+    batches = training_batches(
+        training.open_data(data), examples, image_size=size, seed=0, first_step=0, **model.batch_options()
+    )
+    model.fit(batches, steps_per_epoch=WARM_UP, verbose=0)
+    before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    model.fit(batches, steps_per_epoch=steps, verbose=0)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+    names = ("ru_utime", "ru_stime", "ru_minflt")
+    return [each / steps for each in (wall, *(getattr(after, name) - getattr(before, name) for name in names))]
+
+
+if __name__ == "__main__":
+    main()
