@@ -1,4 +1,4 @@
-"""What settings of the process save a train step on a CPU: oneDNN (`tfface.environment`), memory (`tfface.memory`).
+"""What settings of the process save a train step on a CPU: oneDNN (see `tfface.environment`), memory (`tfface.memory`).
 
     python -m benchmarks.process onednn rotator --data DIR [--rounds 2] [--steps 40] [--set NAME=VALUE ...]
 
@@ -41,7 +41,7 @@ def main(arguments=None):
     for _ in range(options.rounds):
         for way in ("off", "on"):
             command = [sys.executable, "-m", "benchmarks.process", *given, "--way", way]
-            onednn = "0" if options.setting == "onednn" and way == "off" else "1"
+            onednn = "1" if options.setting == "onednn" and way == "on" else "0"
             surroundings = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surroundings).stdout
             wall, user, system, faults = json.loads(said.splitlines()[-1])
