@@ -22,8 +22,8 @@ What differs, and why:
   scene with the asked attributes); a warm-up learns from these and the attributes alone. The paper has neither.
 * `relative` tells the decoder what to change instead of what to show (Liu et al. 2019, "STGAN", section 3.2), so that
   it need not first find out what the face shows.
-* `attention` lets the decoder keep of each pixel what does not change, as GANimation's does, and paint the rest. In short
-  runs it is more faithful and worse at beards (benchmarks/README.md), so that no preset has it.
+* `attention` lets the decoder keep of each pixel what does not change, as GANimation's does, and paint the rest. In
+  short runs it is more faithful and worse at beards (benchmarks/README.md), so that no preset has it.
 
 Outside, attributes are 0 (no) to 1 (yes), 0.5 unknown. The network takes 2 x - 1. The published test intensities of -2
 to 2 are -0.5 to 1.5 here: more than yes and less than no exaggerate.
