@@ -4,9 +4,9 @@ Importing tfface changes nothing; commands, benchmarks and tests call `prepare` 
 stay as they are.
 
 ``TF_ENABLE_ONEDNN_OPTS`` is left alone. TensorFlow turns oneDNN's convolutions on by itself only for processors with
-AVX-512. With AVX2 alone they are faster, too (`python -m benchmarks.process onednn`), but those of TensorFlow 2.21 write
-beyond their memory: the gradient of a 1x1 kernel with stride 2 ends a process of one thread with "free(): invalid next
-size".
+AVX-512. With AVX2 alone they are faster, too (`python -m benchmarks.process onednn`), but those of TensorFlow 2.21
+write beyond their memory: the gradient of a 1x1 kernel with stride 2 ends a process of one thread with "free(): invalid
+next size".
 """
 
 import os
