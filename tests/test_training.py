@@ -113,8 +113,8 @@ def test_a_set_of_another_renderer_is_left_and_a_new_one_rendered(tmp_path, tiny
 def test_cadences_follow_the_length_of_the_run():
     auto = config.RunSettings()
     assert training.cadences(auto, 4000) == {"log": 20, "sample": 200, "checkpoint": 200}
-    assert training.cadences(auto, 60) == {"log": 1, "sample": 3, "checkpoint": 3}
-    assert training.cadences(auto, 1) == {"log": 1, "sample": 1, "checkpoint": 1}
+    assert training.cadences(auto, 60) == {"log": 1, "sample": 10, "checkpoint": 10}
+    assert training.cadences(auto, 1) == {"log": 1, "sample": 10, "checkpoint": 10}
     for total in (7, 90, 1234, 4500):
         every = training.cadences(auto, total)
         assert every["checkpoint"] % every["log"] == 0

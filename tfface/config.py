@@ -42,8 +42,8 @@ class RunSettings:
         ("none", "mirrored", "multiworker"),
     )
     log_every: int = setting(0, "steps between lines of metrics.jsonl (0: 200 lines a run)")
-    sample_every: int = setting(0, "steps between sample grids (0: 20 grids a run)")
-    checkpoint_every: int = setting(0, "steps between checkpoints (0: 20 a run)")
+    sample_every: int = setting(0, "steps between sample grids (0: 20 grids a run, 10 steps or more)")
+    checkpoint_every: int = setting(0, "steps between checkpoints (0: 20 a run, 10 steps or more)")
     keep_checkpoints: int = setting(3, "newest checkpoints kept on disk")
 
     def __post_init__(self):

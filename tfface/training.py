@@ -336,7 +336,8 @@ def writing_callbacks(model, run, dataset, say, progress, stack):
 def cadences(settings, total):
     """Returns the steps between log lines, sample grids and checkpoints; those of 0 follow from the run's `total`."""
     log = settings.log_every or max(1, total // 200)
-    share = log * max(1, total // (20 * log))  # a multiple, so that a resumed run's log lines cover the same steps
+    # A multiple, so that a resumed run's log lines cover the same steps; a short run would draw longer than it learns.
+    share = log * max(total // (20 * log), -(-10 // log))
     return {"log": log, "sample": settings.sample_every or share, "checkpoint": settings.checkpoint_every or share}
 
 
