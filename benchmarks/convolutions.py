@@ -1,13 +1,14 @@
-"""The networks' own convolutions on this machine: each as the native kernel and as the product or blocks it may run as.
+"""The networks' own convolutions on this machine: each as the native kernel and in the way it may run instead.
 
-Prints a markdown table of GANimation's layers; `largest_product` of `tfface.layers.Downsample` and `most_channels` of
-`WideConvolution` are read off it: the other way is worth it where its ratio is above 1. The two ways take turns, so
-that a machine that slows down slows both.
+Prints a markdown table of GANimation's layers; the limits in `tfface.convolutions` are read off it: the other way
+(Winograd's tiles, one product, blocks) is worth it where its ratio is above 1. The two take turns, so that a machine
+that slows down slows both.
 
     python -m benchmarks.convolutions [--preset paper laptop] [--batch N] [--rounds N]
 """
 
 import argparse
+import contextlib
 import dataclasses
 import time
 
@@ -19,11 +20,11 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from tfface.layers import Downsample, WideConvolution  # noqa: E402
+from tfface import convolutions  # noqa: E402
+from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution  # noqa: E402
 from tfface.models.ganimation import GANimationConfig  # noqa: E402
 
-LIMITS = {Downsample: "largest_product", WideConvolution: "most_channels"}
-WAYS = {"native": 0, "other": 10**9}  # of these limits
+WAYS = {"native": convolutions.plain_convolutions, "other": convolutions.training_convolutions}
 BATCHES = {"paper": 4}  # the paper's 25 is for a GPU; other presets have their own
 WARM_UP = 2
 
@@ -44,7 +45,7 @@ class Case:
 
 
 def cases(preset, batch=None):
-    """Returns the discriminator's strided convolutions and the generator's first and last one."""
+    """Returns the discriminator's strided convolutions and one of each kind of the generator's."""
     config = GANimationConfig.from_preset(preset)
     batch = batch or BATCHES.get(preset, config.batch_size)
     size, channels, found = config.image_size, 3, []
@@ -53,16 +54,17 @@ def cases(preset, batch=None):
         found.append(Case(preset, Downsample, (filters,), (batch, size, size, channels)))
         size, channels = size // 2, filters
     size, width, kernel = config.image_size, config.generator_width, config.edge_kernel
+    found.append(Case(preset, Convolution3, (4 * width,), (batch, size // 4, size // 4, 4 * width)))
+    found.append(Case(preset, Upsample, (2 * width,), (batch, size // 4, size // 4, 4 * width)))
     first = 3 if config.conditioning == "film" else 20
     found.append(Case(preset, WideConvolution, (width, kernel), (batch, size, size, first)))
     found.append(Case(preset, WideConvolution, (4, kernel), (batch, size, size, width)))
     return found
 
 
-def compiled(case, limit):
+def compiled(case, way):
     """Returns graph functions without arguments: forward and backward, double backward as in a gradient penalty."""
     layer = case.layer()
-    setattr(layer, LIMITS[case.kind], limit)
     random = np.random.default_rng(0)
     layer.kernel.assign(random.normal(0, 0.02, layer.kernel.shape))
     x = tf.constant(random.normal(size=case.shape), tf.float32)
@@ -83,7 +85,24 @@ def compiled(case, limit):
             penalty = tf.reduce_sum(tf.square(inner.gradient(score, x)))
         return outer.gradient(penalty, layer.kernel)
 
+    with WAYS[way](), without_limits():
+        backward.get_concrete_function()
+        double_backward.get_concrete_function()
     return backward, double_backward
+
+
+@contextlib.contextmanager
+def without_limits():
+    """Lets every layer take its other way."""
+    limits = {(convolutions, "_FEWEST_CHANNELS"): 1, (WideConvolution, "most_channels"): 10**9}
+    before = {(where, name): getattr(where, name) for where, name in limits}
+    try:
+        for (where, name), value in limits.items():
+            setattr(where, name, value)
+        yield
+    finally:
+        for (where, name), value in before.items():
+            setattr(where, name, value)
 
 
 def milliseconds(function):
@@ -95,7 +114,7 @@ def milliseconds(function):
 
 def measure(case, rounds, bar):
     """Returns {way: (backward, double backward)}, each the median of `rounds` alternating calls."""
-    functions = {way: compiled(case, limit) for way, limit in WAYS.items()}
+    functions = {way: compiled(case, way) for way in WAYS}
     times = {way: ([], []) for way in WAYS}
     for number in range(WARM_UP + rounds):
         for way, pair in functions.items():
@@ -108,10 +127,11 @@ def measure(case, rounds, bar):
 
 
 def takes(case):
-    """Returns which way the layer chooses by itself."""
+    """Returns which way the layer chooses by itself in a train step."""
     layer = case.layer()
-    step = tf.function(layer).get_concrete_function(tf.TensorSpec(case.shape))
-    others = {"ExtractImagePatches": "product", "SpaceToDepth": "blocks"}
+    with convolutions.training_convolutions():
+        step = tf.function(layer).get_concrete_function(tf.TensorSpec(case.shape))
+    others = {"PartitionedCall": "products", "StatefulPartitionedCall": "products", "SpaceToDepth": "blocks"}
     kinds = {operation.type for operation in step.graph.get_operations()}
     return next((way for kind, way in others.items() if kind in kinds), "native")
 

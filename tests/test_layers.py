@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface.layers import ConcatenateCondition, Downsample, FeatureModulation, InstanceNormalization, WideConvolution
+from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution
+from tfface.layers import ConcatenateCondition, FeatureModulation, InstanceNormalization
 
 
 @pytest.fixture(autouse=True)
@@ -136,120 +137,6 @@ def test_feature_modulation_is_the_formula():
     np.testing.assert_array_equal(layer(x, np.zeros((2, 5), np.float32)), x)
 
 
-# -- Downsample --------------------------------------------------------------------------------------------------------
-
-EXACT, NATIVE = 10**9, 0  # of `largest_product`: every size as a product over patches, none
-
-
-def downsample(largest_product, filters, shape):
-    layer = Downsample(filters)
-    layer.largest_product = largest_product
-    layer.build(shape)
-    return layer
-
-
-def values_and_gradients(layer, x):
-    """Returns output, gradients of its sum of squares, and those of the squared gradient with respect to `x`."""
-    x = tf.constant(x)
-    with tf.GradientTape() as second:
-        with tf.GradientTape() as first:
-            first.watch(x)
-            y = layer(x)
-            total = tf.reduce_sum(y * y)
-        slope = first.gradient(total, x)
-        penalty = tf.reduce_sum(slope * slope)
-    double = second.gradient(penalty, [layer.kernel, layer.bias])
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(layer(x) ** 2)
-    return [y, slope, *tape.gradient(total, [layer.kernel, layer.bias]), *double]
-
-
-@pytest.mark.parametrize("largest_product", [EXACT, NATIVE])
-@pytest.mark.parametrize(("shape", "filters"), [((2, 8, 8, 3), 5), ((1, 4, 12, 2), 3), ((3, 2, 2, 4), 2)])
-def test_downsample_is_keras_convolution(largest_product, shape, filters):
-    layer = downsample(largest_product, filters, shape)
-    reference = keras.layers.Conv2D(filters, 4, strides=2, padding="same")
-    reference.build(shape)
-    assert layer.kernel.shape == reference.kernel.shape == (4, 4, shape[-1], filters)
-    layer.set_weights([normal(*layer.kernel.shape, seed=1), normal(filters, seed=2)])
-    reference.set_weights(layer.get_weights())
-    x = normal(*shape)
-    ours, theirs = values_and_gradients(layer, x), values_and_gradients(reference, x)
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
-
-
-def test_downsample_pads_one_on_each_side():
-    # As torch with padding=1, and as SAME on even sizes. A kernel of one tap shows which pixel it reads.
-    for tap, expected in (((0, 0), 0.0), ((1, 1), 1.0)):
-        layer = downsample(NATIVE, 1, (1, 4, 4, 1))
-        kernel = np.zeros((4, 4, 1, 1), np.float32)
-        kernel[tap] = 1.0
-        layer.set_weights([kernel, np.zeros(1, np.float32)])
-        x = np.arange(1.0, 17.0, dtype=np.float32).reshape(1, 4, 4, 1)
-        assert layer(x)[0, 0, 0, 0] == expected
-    assert layer(x)[0, 1, 1, 0] == 11.0
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU always takes the native kernel")
-@pytest.mark.parametrize(("size", "operation"), [(8, "ExtractImagePatches"), (32, "Conv2D")])
-def test_downsample_chooses_by_size(size, operation):
-    layer = Downsample(2)
-    layer.build((None, size, size, 3))
-    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, size, size, 3))).graph
-    kinds = {op.type for op in graph.get_operations()}
-    assert kinds & {"ExtractImagePatches", "Conv2D"} == {operation}
-
-
-def test_downsample_takes_any_size_when_it_is_unknown():
-    layer = Downsample(2)
-    layer.build((None, None, None, 3))
-    step = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
-    assert step(normal(1, 8, 6, 3)).shape == (1, 4, 3, 2)
-
-
-# -- WideConvolution ---------------------------------------------------------------------------------------------------
-
-
-def wide(most_channels, filters, size, shape):
-    layer = WideConvolution(filters, size)
-    layer.most_channels = most_channels
-    layer.build(shape)
-    return layer
-
-
-@pytest.mark.parametrize("most_channels", [EXACT, NATIVE])
-@pytest.mark.parametrize(
-    ("shape", "filters", "size"),
-    [((2, 8, 12, 3), 5, 7), ((1, 6, 6, 4), 2, 3), ((2, 4, 4, 2), 3, 5), ((1, 6, 8, 1), 1, 9)],
-)
-def test_wide_convolution_is_keras_convolution(most_channels, shape, filters, size):
-    layer = wide(most_channels, filters, size, shape)
-    reference = keras.layers.Conv2D(filters, size, padding="same")
-    reference.build(shape)
-    assert layer.kernel.shape == reference.kernel.shape == (size, size, shape[-1], filters)
-    layer.set_weights([normal(*layer.kernel.shape, seed=1), normal(filters, seed=2)])
-    reference.set_weights(layer.get_weights())
-    x = normal(*shape)
-    for a, b in zip(values_and_gradients(layer, x), values_and_gradients(reference, x), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
-
-
-@pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3)])
-def test_wide_convolution_of_an_odd_picture(shape):
-    layer = wide(EXACT, 2, 5, shape)
-    assert layer(normal(*shape)).shape == (*shape[:3], 2)
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU always takes the native kernel")
-@pytest.mark.parametrize(("channels", "filters", "blocks"), [(3, 64, True), (64, 4, True), (64, 64, False)])
-def test_wide_convolution_chooses_by_channels(channels, filters, blocks):
-    layer = WideConvolution(filters, 7)
-    layer.build((None, 16, 16, channels))
-    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, 16, 16, channels))).graph
-    assert ("SpaceToDepth" in {op.type for op in graph.get_operations()}) == blocks
-
-
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +147,7 @@ def test_layers_survive_a_file(tmp_path):
     x = InstanceNormalization(epsilon=1e-3)(x)
     x = FeatureModulation()(x, condition)
     x = InstanceNormalization(affine=False)(x)
+    x = Upsample(4)(Convolution3(4, use_bias=False)(x))
     x = WideConvolution(3, 5)(x)
     model = keras.Model([image, condition], x)
     model.save(tmp_path / "layers.keras")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfface import alignment, images, layers
+from tfface import alignment, convolutions, images
 from tfface.errors import InputError
 
 FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
@@ -36,7 +36,7 @@ def convert(network, kind, path):
     """
     batch = 1 if kind == "litert" else None  # shapes that are known let LiteRT plan its memory, and convert at all
     specs = {name: tf.TensorSpec((batch, *x.shape[1:]), x.dtype, name=name) for name, x in network.input.items()}
-    with layers.plain_convolutions():
+    with convolutions.plain_convolutions():
         function = tf.function(lambda **inputs: network(inputs, training=False)).get_concrete_function(**specs)
     with _quiet():
         content = _to_onnx(function) if kind == "onnx" else _to_litert(function)

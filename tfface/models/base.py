@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfface.config import from_preset, setting
+from tfface.convolutions import training_convolutions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +179,8 @@ class FaceModel(keras.Model):
         """One step of the current phase on `batch`, a dict of tensors; returns a dict of named scalar terms."""
         if tf.executing_eagerly():
             self._enter(self._chosen_phase or self.phase_at(int(self.step.numpy())).name)
-        terms = getattr(self, f"{self._phase}_step")(batch)
+        with training_convolutions():
+            terms = getattr(self, f"{self._phase}_step")(batch)
         self.step.assign_add(1)
         return terms
 

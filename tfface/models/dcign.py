@@ -37,8 +37,8 @@ import tensorflow as tf
 from keras import layers
 
 from tfface.config import setting
+from tfface.convolutions import UnpoolConvolution, WideConvolution
 from tfface.errors import InputError
-from tfface.layers import UnpoolConvolution, WideConvolution
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
 
 # -- settings ----------------------------------------------------------------------------------------------------------
