@@ -75,3 +75,13 @@ def test_killed_five_times_at_random(tiny_settings, synthetic_data, tmp_path, pr
         kill_after(run, step, delay=chance.uniform(0, 0.3))
     training.train(run, progress=False)
     assert_same(run, reference)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_compiled_by_xla(tiny_settings, synthetic_data, tmp_path):
+    reference = start(tiny_settings, synthetic_data, tmp_path / "reference", jit="on")
+    training.train(reference, progress=False)
+    run = start(tiny_settings, synthetic_data, tmp_path / "killed", jit="on")
+    kill_after(run, step=3, delay=0.0)
+    training.train(run, progress=False)
+    assert_same(run, reference)

@@ -8,8 +8,8 @@ them saves says ``python -m benchmarks.process memory``.
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-_LARGEST = 2**30  # bytes of a block that is kept; all tensors but a few are smaller
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
+_NEVER = -1
 
 
 def keep_freed():
@@ -23,4 +23,5 @@ def keep_freed():
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):  # another C library, such as musl
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+    # No block has pages of its own: XLA keeps all that a step needs in one, which can be larger than any threshold.
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
