@@ -192,18 +192,23 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def losses_and_gradients(model, network, part):
+def losses_and_gradients(model, network, part, compiled=False):
     method = model.discriminator_losses if network == "discriminator" else model.generator_losses
-    with tf.GradientTape() as tape:
-        terms = method(*part)
-    gradients = tape.gradient(terms[f"{network[0]}_loss"], getattr(model, network).trainable_variables)
+
+    def both(*part):
+        with tf.GradientTape() as tape:
+            terms = method(*part)
+        return terms, tape.gradient(terms[f"{network[0]}_loss"], getattr(model, network).trainable_variables)
+
+    terms, gradients = tf.function(both, jit_compile=True)(*part) if compiled else both(*part)
     return {name: float(value) for name, value in terms.items()}, np.concatenate([g.numpy().ravel() for g in gradients])
 
 
 @pytest.mark.usefixtures("any_channels")
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("network", ["discriminator", "generator"])
-def test_losses_and_gradients_of_models(name, network, monkeypatch):
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "xla"])
+def test_losses_and_gradients_of_models(name, network, compiled, monkeypatch):
     monkeypatch.setattr(convolutions, "_FEWEST_PIXELS", 64)  # tiles in large pictures, products in small ones
     cls = models.get(name)
     model, random = cls(cls.Config.from_preset("paper", **SETTINGS[name]), seed=0), np.random.default_rng(0)
@@ -213,7 +218,7 @@ def test_losses_and_gradients_of_models(name, network, monkeypatch):
     part["image"] = part["image"] * 2 - 1
     part = [tf.constant(value) for value in part.values()][: 4 if network == "discriminator" else 3]
     with training_convolutions():
-        terms, gradients = losses_and_gradients(model, network, part)
+        terms, gradients = losses_and_gradients(model, network, part, compiled)
     with plain_convolutions():
         expected_terms, expected = losses_and_gradients(model, network, part)
     for term, value in expected_terms.items():

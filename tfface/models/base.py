@@ -190,7 +190,8 @@ class FaceModel(keras.Model):
         """Returns uniform numbers (batch, 1, 1, 1) in [0, 1), one an example.
 
         They depend on the seed, the saved step, `draw` (each use has its own number) and the example's place in the
-        global batch, never on how the batch is spread over replicas or where training was interrupted.
+        global batch, never on how the batch is spread over replicas or where training was interrupted. XLA draws other
+        numbers from the same seed.
         """
         seed = tf.stack([tf.constant(self.seed * 64 + draw, tf.int64), tf.cast(self.step, tf.int64)])
         numbers = tf.random.stateless_uniform([self.examples_per_step], seed=seed, alg="philox")
