@@ -142,7 +142,7 @@ def row(case, times):
     kernel = case.layer().kernel.shape
     return (
         f"| {case.preset} | {case.kind.__name__} {kernel[0]} x {kernel[1]}"
-        f" | {batch} x {size} x {size} x {channels} -> {kernel[-1]}"
+        f" | {batch} x {size} x {size} x {channels} -> {case.arguments[0]}"
         f" | {native:.1f} / {native_double:.1f} | {other:.1f} / {other_double:.1f}"
         f" | {native / other:.2f} / {native_double / other_double:.2f} | {takes(case)} |"
     )
