@@ -21,7 +21,7 @@ import tensorflow as tf  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from tfface import convolutions  # noqa: E402
-from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution  # noqa: E402
+from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution  # noqa: E402
 from tfface.models.ganimation import GANimationConfig  # noqa: E402
 
 WAYS = {"native": convolutions.plain_convolutions, "other": convolutions.training_convolutions}
@@ -54,8 +54,8 @@ def cases(preset, batch=None):
         found.append(Case(preset, Downsample, (filters,), (batch, size, size, channels)))
         size, channels = size // 2, filters
     size, width, kernel = config.image_size, config.generator_width, config.edge_kernel
-    found.append(Case(preset, Convolution3, (4 * width,), (batch, size // 4, size // 4, 4 * width)))
-    found.append(Case(preset, Upsample, (2 * width,), (batch, size // 4, size // 4, 4 * width)))
+    found.append(Case(preset, Conv2D, (4 * width, 3, 1, "same"), (batch, size // 4, size // 4, 4 * width)))
+    found.append(Case(preset, Conv2DTranspose, (2 * width, 4, 2, "same"), (batch, size // 4, size // 4, 4 * width)))
     first = 3 if config.conditioning == "film" else 20
     found.append(Case(preset, WideConvolution, (width, kernel), (batch, size, size, first)))
     found.append(Case(preset, WideConvolution, (4, kernel), (batch, size, size, width)))

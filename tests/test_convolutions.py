@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfface import convolutions
-from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution, training_convolutions
+from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution, training_convolutions
 
 
 @pytest.fixture(autouse=True)
@@ -37,20 +37,26 @@ def any_channels(monkeypatch):
     monkeypatch.setattr(convolutions, "_FEWEST_CHANNELS", 1)
 
 
-REFERENCES = {
-    Downsample: lambda filters: keras.layers.Conv2D(filters, 4, strides=2, padding="same"),
-    Upsample: lambda filters: keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same"),
-    Convolution3: lambda filters: keras.layers.Conv2D(filters, 3, padding="same"),
+KINDS = {
+    "down": (lambda filters: Downsample(filters), lambda filters: keras.layers.Conv2D(filters, 4, 2, "same")),
+    "up": (
+        lambda filters: Conv2DTranspose(filters, 4, 2, "same"),
+        lambda filters: keras.layers.Conv2DTranspose(filters, 4, 2, "same"),
+    ),
+    "same": (
+        lambda filters: Conv2D(filters, 3, padding="same"),
+        lambda filters: keras.layers.Conv2D(filters, 3, 1, "same"),
+    ),
 }
 
 
 @pytest.mark.usefixtures("any_channels")
 @pytest.mark.parametrize("fewest_pixels", [1, 10**9], ids=["tiles", "product"])
-@pytest.mark.parametrize("kind", REFERENCES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("shape", "filters"), [((2, 4, 12, 3), 5), ((3, 2, 2, 4), 2)])
 def test_layers_of_a_train_step_are_keras_layers(kind, shape, filters, fewest_pixels, monkeypatch):
     monkeypatch.setattr(convolutions, "_FEWEST_PIXELS", fewest_pixels)
-    layer, reference = kind(filters), REFERENCES[kind](filters)
+    layer, reference = (make(filters) for make in KINDS[kind])
     layer.build(shape), reference.build(shape)
     assert layer.kernel.shape == reference.kernel.shape
     layer.set_weights([normal(*layer.kernel.shape, seed=1), normal(filters, seed=2)])
@@ -101,10 +107,12 @@ def kinds(layer, shape):
         (Downsample(8), (None, 8, 8, 4), "MatMul"),  # few pixels
         (Downsample(8, dtype="bfloat16"), (None, 8, 8, 4), "Conv2D"),
         (Downsample(64), (None, None, None, 64), "Conv2D"),
-        (Upsample(64), (2, 4, 4, 128), "PartitionedCall"),
-        (Upsample(3), (2, 16, 16, 128), "Conv2DBackpropInput"),
-        (Convolution3(64), (2, 16, 16, 64), "PartitionedCall"),
-        (Convolution3(64), (2, 8, 8, 64), "Conv2D"),  # few pixels, of which no patches are made
+        (Conv2DTranspose(64, 4, 2, "same"), (2, 4, 4, 128), "PartitionedCall"),
+        (Conv2DTranspose(3, 4, 2, "same"), (2, 16, 16, 128), "Conv2DBackpropInput"),
+        (Conv2DTranspose(64, 4, 2), (2, 4, 4, 128), "Conv2DBackpropInput"),
+        (Conv2D(64, 3, padding="same"), (2, 16, 16, 64), "PartitionedCall"),
+        (Conv2D(64, 3), (2, 16, 16, 64), "Conv2D"),
+        (Conv2D(64, 3, padding="same"), (2, 8, 8, 64), "Conv2D"),  # few pixels, of which no patches are made
     ],
 )
 def test_layers_of_a_train_step_choose_by_size(layer, shape, operation):

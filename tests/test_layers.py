@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution
+from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution
 from tfface.layers import ConcatenateCondition, FeatureModulation, InstanceNormalization
 
 
@@ -147,7 +147,7 @@ def test_layers_survive_a_file(tmp_path):
     x = InstanceNormalization(epsilon=1e-3)(x)
     x = FeatureModulation()(x, condition)
     x = InstanceNormalization(affine=False)(x)
-    x = Upsample(4)(Convolution3(4, use_bias=False)(x))
+    x = Conv2DTranspose(4, 4, 2, "same")(Conv2D(4, 3, padding="same", use_bias=False)(x))
     x = WideConvolution(3, 5)(x)
     model = keras.Model([image, condition], x)
     model.save(tmp_path / "layers.keras")

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfface import bilinear, convolutions, models, winograd
 from tfface.convolutions import (
+    Conv2DTranspose,
     Downsample,
     UnpoolConvolution,
-    Upsample,
     WideConvolution,
     plain_convolutions,
     training_convolutions,
@@ -107,7 +107,7 @@ def test_rounding_of_tiles_is_that_of_another_order_of_sums():
 
 CASES = {
     "few pixels": (lambda: Downsample(5, dtype="float64"), (2, 8, 8, 3)),
-    "few pixels, up": (lambda: Upsample(5, dtype="float64"), (2, 4, 4, 3)),
+    "few pixels, up": (lambda: Conv2DTranspose(5, 4, 2, "same", dtype="float64"), (2, 4, 4, 3)),
     "blocks": (lambda: WideConvolution(4, 7, dtype="float64"), (2, 8, 6, 5)),
     "merged": (lambda: UnpoolConvolution(3, 5, padding="same", dtype="float64"), (2, 6, 4, 5)),
     "merged, valid": (lambda: UnpoolConvolution(3, 5, padding="valid", dtype="float64"), (2, 6, 6, 5)),

@@ -108,17 +108,19 @@ class Downsample(keras.layers.Conv2D):
         return _without(super().get_config(), "kernel_size", "strides", "padding")
 
 
-@keras.saving.register_keras_serializable(package=_PACKAGE)
-class Upsample(keras.layers.Conv2DTranspose):
-    """A transposed 4x4 convolution of stride 2 and padding 1; doubles height and width. Computed as `Downsample` is."""
+# Keras' names, because weights files know layers by the names of their classes.
 
-    def __init__(self, filters, **kwargs):
-        kwargs.update(kernel_size=4, strides=2, padding="same")
-        super().__init__(filters, **kwargs)
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """Keras' own layer; 4x4 kernels with stride 2, which double height and width, are computed as `Downsample` is."""
 
     def call(self, inputs):
         inputs = tf.convert_to_tensor(inputs)
-        way = _strided(inputs.shape[:3], inputs.shape[-1], self.filters) if _trains_on_cpu(inputs) else None
+        doubles = (self.kernel_size, self.strides, self.dilation_rate) == ((4, 4), (2, 2), (1, 1))
+        way = None
+        if doubles and self.padding == "same" and _trains_on_cpu(inputs):
+            way = _strided(inputs.shape[:3], inputs.shape[-1], self.filters)
         if way is None:
             return super().call(inputs)
         outputs = way.apply_backward(inputs, self.kernel)
@@ -126,25 +128,17 @@ class Upsample(keras.layers.Conv2DTranspose):
             outputs += self.bias
         return outputs if self.activation is None else self.activation(outputs)
 
-    def get_config(self):
-        return _without(super().get_config(), "kernel_size", "strides", "padding")
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class Convolution3(keras.layers.Conv2D):
-    """A 3x3 convolution of stride 1 that keeps the size. Computed as `Downsample` is."""
-
-    def __init__(self, filters, **kwargs):
-        kwargs.update(kernel_size=3, strides=1, padding="same")
-        super().__init__(filters, **kwargs)
+class Conv2D(keras.layers.Conv2D):
+    """Keras' own layer; 3x3 kernels that keep the size are computed as `Downsample` is."""
 
     def convolution_op(self, inputs, kernel):
-        if _trains_on_cpu(inputs) and all(_worth_products(inputs.shape[:3], inputs.shape[-1], self.filters)):
-            return winograd.same3.apply(inputs, kernel)
+        keeps = (self.kernel_size, self.strides, self.dilation_rate, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
+        if keeps and self.padding == "same" and _trains_on_cpu(inputs):
+            if all(_worth_products(inputs.shape[:3], inputs.shape[-1], self.filters)):
+                return winograd.same3.apply(inputs, kernel)
         return super().convolution_op(inputs, kernel)
-
-    def get_config(self):
-        return _without(super().get_config(), "kernel_size", "strides", "padding")
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)

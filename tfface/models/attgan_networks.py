@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tfface.convolutions import Downsample, Upsample
+from tfface.convolutions import Conv2DTranspose, Downsample
 from tfface.layers import ConcatenateCondition, InstanceNormalization
 
 # -- generator ---------------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class Generator(keras.Model):
         for layer in range(1, depth):
             name = f"up{layer}"
             filters = width * 2 ** (depth - layer)
-            x = Upsample(filters, use_bias=False, name=name)(x)
+            x = Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=name)(x)
             x = layers.ReLU(name=f"{name}_relu")(_batch_norm(norm_momentum, f"{name}_norm")(x))
             if layer <= shortcuts:
                 x = layers.Concatenate(name=f"{name}_shortcut")([x, given[f"features{depth - layer}"]])

@@ -32,7 +32,7 @@ from keras import layers
 from tfface import losses
 from tfface.config import setting
 from tfface.conventions import ACTION_UNITS
-from tfface.convolutions import Convolution3, Downsample, Upsample, WideConvolution
+from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution
 from tfface.errors import InputError
 from tfface.layers import ConcatenateCondition, FeatureModulation, InstanceNormalization, LeakyReLU
 from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
@@ -152,7 +152,7 @@ class Generator(keras.Model):
             return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
         def convolve(x, filters, name):
-            return Convolution3(filters, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
+            return Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), name=name)(x)
 
         x = image if film else ConcatenateCondition(name="condition")(image, action_units)
         x = WideConvolution(width, edge_kernel, use_bias=False, kernel_initializer=weights_init(), name="stem")(x)
@@ -171,7 +171,9 @@ class Generator(keras.Model):
             name = f"up{factor}"
             if shortcut and factor == 1:
                 x = layers.Concatenate(name="shortcut")([x, skipped[2]])
-            x = Upsample(factor * width, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
+            x = Conv2DTranspose(
+                factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(), name=name
+            )(x)
             x = normalize(x, name)
         # Both heads in one convolution: three channels of color, one of attention. They blend in float32, because a
         # blend in bfloat16 would dither the kept picture.
