@@ -81,7 +81,7 @@ def build_parser():
         "--preset", default=None, help=f"smoke (minutes), laptop (the default), paper, ... ({PROGRAM} info MODEL)"
     )
     sub.add_argument("--data", metavar="DIR", help="data set made by a data_tools command")
-    sub.add_argument("--output", metavar="RUN", help="run directory (default: runs/MODEL-DATE-TIME)")
+    sub.add_argument("-o", "--output", metavar="RUN", help="run directory (default: runs/MODEL-DATE-TIME)")
     sub.add_argument("--name", help="appended to the name of the default run directory")
     sub.add_argument(
         "--resume", action="store_true", help="go on with --output RUN, or with the newest run of the model"
@@ -95,7 +95,7 @@ def build_parser():
     sub = command("evaluate", evaluate, "score a run on held-out people and write its report")
     sub.add_argument("run", metavar="RUN")
     sub.add_argument("--data", metavar="DIR", help="another data set than the run's")
-    sub.add_argument("--output", metavar="DIR", help="where metrics.json and report.html go (default: the run)")
+    sub.add_argument("-o", "--output", metavar="DIR", help="where metrics.json and report.html go (default: the run)")
     sub.add_argument("--limit", type=int, metavar="N", help="how many people (default: 200, fewer for small data)")
 
     sub = command("edit", edit_command.run_edit, "edit the faces of photographs with a trained run")

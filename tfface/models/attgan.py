@@ -50,8 +50,8 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 # What a narrow network and a short run need: sharp pictures through all shortcuts, which the true answers that rendered
 # data has keep from carrying over what should change.
 _NARROW = dict(
-    image_size=64, depth=4, shortcuts=3, injections=3, relative=True, norm_momentum=0.97, synthetic_answers=2,
-    n_critic=2, lambda_cond_real=10.0, lambda_answer=100.0,
+    image_size=64, depth=4, shortcuts=3, injections=3, relative=True, even_phases=True, norm_momentum=0.97,
+    synthetic_answers=2, n_critic=2, lambda_cond_real=10.0, lambda_answer=100.0,
 )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ class AttGANConfig(ModelConfig):
     injections: int = setting(1, "layers of the decoder that get the attributes again")
     relative: bool = setting(False, "tell the decoder the change of the attributes instead of the attributes asked for")
     attention: bool = setting(False, "the decoder says how much of each pixel to keep, and paints the rest")
+    even_phases: bool = setting(False, "hold transposed kernels to those that cannot draw a checkerboard")
     norm_momentum: float = setting(0.999, "of the moving averages of batch normalisation")
     n_critic: int = setting(5, "discriminator updates for one of the generator, each on its own examples")
     learning_rate: float = setting(2e-4, "of both Adams (beta 0.5, 0.999)")
@@ -169,7 +170,7 @@ class AttGAN(FaceModel):
         def generator(name):
             return Generator(
                 c.image_size, count, c.generator_width, c.depth, c.shortcuts, c.injections, c.norm_momentum,
-                c.attention, name=name,
+                c.attention, c.even_phases, name=name,
             )  # fmt: skip
 
         self.generator = generator("generator")

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from tfface.constraints import EvenPhases
 from tfface.convolutions import Conv2DTranspose, Downsample
 from tfface.layers import ConcatenateCondition, InstanceNormalization
 
@@ -21,6 +22,7 @@ class Generator(keras.Model):
     (depth - 1) and a ConvT to color with tanh. Of the decoder's layers, the first `shortcuts` are followed by the
     encoder's features of their size, the first `injections` by the attributes. With `attention` a second last layer
     says how much of each pixel of the picture to keep (as in GANimation), which leaves what changes to the color layer.
+    `even_phases` holds the transposed kernels to `EvenPhases`.
 
     Inputs:
         image: (batch, size, size, 3) in [-1, 1].
@@ -40,8 +42,13 @@ class Generator(keras.Model):
         injections=1,
         norm_momentum=0.999,
         attention=False,
+        even_phases=False,
         **kwargs,
     ):
+        def double(filters, name, kind=layers.Conv2DTranspose, **options):
+            even = EvenPhases() if even_phases else None
+            return kind(filters, 4, 2, "same", kernel_constraint=even, name=name, **options)
+
         image = keras.Input((image_size, image_size, 3), name="image")
         asked = keras.Input((attributes,), name="attributes")
 
@@ -62,15 +69,15 @@ class Generator(keras.Model):
         for layer in range(1, depth):
             name = f"up{layer}"
             filters = width * 2 ** (depth - layer)
-            x = Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=name)(x)
+            x = double(filters, name, Conv2DTranspose, use_bias=False)(x)
             x = layers.ReLU(name=f"{name}_relu")(_batch_norm(norm_momentum, f"{name}_norm")(x))
             if layer <= shortcuts:
                 x = layers.Concatenate(name=f"{name}_shortcut")([x, given[f"features{depth - layer}"]])
             if layer <= injections:
                 x = ConcatenateCondition(name=f"{name}_condition")(x, code)
-        edit = keras.ops.tanh(layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", name="color")(x))
+        edit = keras.ops.tanh(double(3, "color", dtype="float32")(x))
         if attention:
-            keep = layers.Conv2DTranspose(1, 4, 2, "same", activation="sigmoid", dtype="float32", name="keep")(x)
+            keep = double(1, "keep", activation="sigmoid", dtype="float32")(x)
             edit = keep * given["picture"] + (1.0 - keep) * edit
         decoder = keras.Model({**given, "attributes": asked}, {"image": edit}, name="decoder")
 
@@ -79,6 +86,7 @@ class Generator(keras.Model):
         self._settings = dict(
             image_size=image_size, attributes=attributes, width=width, depth=depth, shortcuts=shortcuts,
             injections=injections, norm_momentum=norm_momentum, attention=attention,
+            even_phases=even_phases,
         )  # fmt: skip
 
     def encode(self, image, training=False):

@@ -31,6 +31,7 @@ from keras import layers
 
 from tfface import losses
 from tfface.config import setting
+from tfface.constraints import EvenPhases
 from tfface.conventions import ACTION_UNITS
 from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution
 from tfface.errors import InputError
@@ -44,7 +45,7 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 # the true answers that rendered data has.
 _NARROW = dict(
     conditioning="film", relative=True, attention_bias=2.0, published_init=False, lambda_cond=10.0, lambda_rec=100.0,
-    lambda_mask=0.0, lambda_edit=0.1, lambda_tv=1.0,
+    lambda_mask=0.0, lambda_edit=0.1, lambda_tv=1.0, even_phases=True,
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class GANimationConfig(ModelConfig):
     residual_blocks: int = setting(6, "residual blocks of the generator")
     edge_kernel: int = setting(7, "width of the generator's first and last kernels, odd")
     shortcut: bool = setting(False, "features of half the size reach the last upsampling directly, for sharper edits")
+    even_phases: bool = setting(False, "hold transposed kernels to those that cannot draw a checkerboard")
     discriminator_width: int = setting(64, "channels of the discriminator's first convolution, doubled by each next")
     discriminator_layers: int = setting(6, "strided convolutions of the discriminator, fewer if the size asks for it")
     published_init: bool = setting(True, "discriminator weights start as N(0, 0.02); off: He's, for narrow networks")
@@ -139,6 +141,7 @@ class Generator(keras.Model):
         attention_bias=0.0,
         edge_kernel=7,
         shortcut=False,
+        even_phases=False,
         **kwargs,
     ):
         image = keras.Input((image_size, image_size, 3), name="image")
@@ -172,8 +175,9 @@ class Generator(keras.Model):
             if shortcut and factor == 1:
                 x = layers.Concatenate(name="shortcut")([x, skipped[2]])
             x = Conv2DTranspose(
-                factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(), name=name
-            )(x)
+                factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(),
+                kernel_constraint=EvenPhases() if even_phases else None, name=name,
+            )(x)  # fmt: skip
             x = normalize(x, name)
         # Both heads in one convolution: three channels of color, one of attention. They blend in float32, because a
         # blend in bfloat16 would dither the kept picture.
@@ -191,6 +195,7 @@ class Generator(keras.Model):
         self._settings = dict(
             image_size=image_size, width=width, residual_blocks=residual_blocks, conditioning=conditioning,
             attention_bias=attention_bias, edge_kernel=edge_kernel, shortcut=shortcut,
+            even_phases=even_phases,
         )  # fmt: skip
 
     def get_config(self):
@@ -284,7 +289,7 @@ class GANimation(FaceModel):
         def generator(name):
             return Generator(
                 config.image_size, config.generator_width, config.residual_blocks, config.conditioning,
-                config.attention_bias, config.edge_kernel, config.shortcut, name=name,
+                config.attention_bias, config.edge_kernel, config.shortcut, config.even_phases, name=name,
             )  # fmt: skip
 
         self.generator = generator("generator")
