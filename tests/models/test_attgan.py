@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface import attribute_rules, losses
+from tfface import attribute_rules, augmentation, losses
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
 from tfface.models.attgan import AttGAN, AttGANConfig, answer_loss, attribute_loss
@@ -84,6 +84,7 @@ def model():
         (dict(batch_size=0), "batch_size=0"),
         (dict(n_critic=0), "n_critic=0"),
         (dict(depth=1), "depth=1"),
+        (dict(augment=1.0), "augment=1.0: expected 0 .off. to less than 1"),
         (dict(shortcuts=3), "shortcuts=3: expected 0 to 2"),
         (dict(injections=-1), "injections=-1"),
         (dict(attributes=("Eyeglases",)), "Eyeglases: .*did you mean 'Eyeglasses'"),
@@ -197,6 +198,19 @@ def test_discriminator_loss_is_the_weighted_sum(model):
         scores = tf.reduce_sum(model.discriminator({"image": points})["realism"])
     norms = np.sqrt(np.square(tape.gradient(scores, points)).sum((1, 2, 3)))
     assert terms["d_gp"] == pytest.approx(np.square(norms - 1).mean(), rel=1e-4)
+
+
+def test_the_discriminator_sees_shifted_pictures_and_the_generator_whole_ones():
+    model, values = tiny(augment=0.25), batch(2)
+    labelled, moves = model.labelled(values), tf.constant([[0.0, 0.99], [0.6, 0.0]])
+    terms = floats(model.discriminator_losses(*labelled, alphas(2), moves))
+    image, fake = (augmentation.shift(x, 0.25, moves) for x in (values["image"], edits(model, values)))
+    real, edited = (model.discriminator({"image": x}) for x in (image, fake))
+    assert terms["d_adv"] == pytest.approx(float(np.mean(edited["realism"]) - np.mean(real["realism"])), abs=1e-6)
+    assert terms["d_cond"] == pytest.approx(float(attribute_loss(real["attributes"], labelled[1])), rel=1e-5)
+    whole, moved = (floats(model.generator_losses(*labelled, moves=m)) for m in (None, moves))
+    assert moved["g_adv"] == pytest.approx(-float(np.mean(edited["realism"])), abs=1e-6)
+    assert moved["g_rec"] == pytest.approx(whole["g_rec"], rel=1e-6) and moved["g_cond"] != whole["g_cond"]
 
 
 def test_generator_loss_is_the_weighted_sum():
@@ -380,23 +394,27 @@ def test_warm_up_reads_all_attributes_and_draws_the_last_micro_batch():
         np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
 
 
-def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator_on_examples_of_its_own():
-    model, by_hand = tiny(lambda_answer=2.0), tiny(lambda_answer=2.0)
+@pytest.mark.parametrize("augment", [0.0, 0.25])
+def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator_on_examples_of_its_own(augment):
+    model, by_hand = (tiny(lambda_answer=2.0, augment=augment) for _ in range(2))
     values = batch(6)
     values["target_image"], values["target_attributes"] = values["image"][:, ::-1], values["attributes"]
     trained = [*model.generator.variables, *model.discriminator.trainable_variables]
     before = snapshot(trained)
     terms = model.adversarial_step(values)
     assert {v.path for v in trained} - set(changed(trained, before)) <= set(UNREACHED)
-    alpha = by_hand.uniform(values, draw=0)
+    alpha, moves = by_hand.uniform(values, draw=0), by_hand.moves(values)
+    shares = [None if moves is None else moves[first::3] for first in range(3)]
     parts = [{key: value[first::3] for key, value in values.items()} for first in range(3)]
     discriminator, generator = by_hand.discriminator.trainable_variables, by_hand.generator.trainable_variables
     for first in range(2):
         with tf.GradientTape() as tape:
-            d_terms = by_hand.discriminator_losses(*by_hand.labelled(parts[first]), alpha[first::3])
+            labelled = by_hand.labelled(parts[first])
+            d_terms = by_hand.discriminator_losses(*labelled, alpha[first::3], shares[first])
         by_hand.d_optimizer.apply(tape.gradient(d_terms["d_loss"], discriminator), discriminator)
     with tf.GradientTape() as tape:
-        g_terms = by_hand.generator_losses(*by_hand.labelled(parts[2]), parts[2]["target_image"], tf.ones(2))
+        truth, counts = parts[2]["target_image"], tf.ones(2)
+        g_terms = by_hand.generator_losses(*by_hand.labelled(parts[2]), truth, counts, shares[2])
     by_hand.g_optimizer.apply(tape.gradient(g_terms["g_loss"], generator), generator)
     average = snapshot(by_hand.ema_generator.weights)
     average_weights(by_hand.ema_generator, by_hand.generator, 0.9, by_hand.step)

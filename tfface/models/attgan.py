@@ -36,7 +36,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfface import attribute_rules, config, losses
+from tfface import attribute_rules, augmentation, config, losses
 from tfface.config import setting
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
@@ -75,6 +75,7 @@ class AttGANConfig(ModelConfig):
     constant_share: float = setting(0.5, "share of the adversarial steps before the rate falls linearly to zero")
     warmup_steps: int = setting(0, "steps before the adversarial ones: attributes, and edits with known answers")
     warmup_rate: float = setting(1e-3, "learning rate of the warm-up (Adam, beta 0.9)")
+    augment: float = setting(0.0, "share of the size by which the discriminator's pictures are shifted at random")
     lambda_adv: float = setting(1.0, "critic")
     lambda_gp: float = setting(10.0, "gradient penalty")
     lambda_cond_real: float = setting(1.0, "cross entropy of the attributes of pictures, for the discriminator")
@@ -111,6 +112,8 @@ class AttGANConfig(ModelConfig):
         if self.image_size < 2 * step or self.image_size % step:
             expected = f"expected a multiple of {step}, {2 * step} or more, or another depth"
             raise InputError(f"image_size={self.image_size}: {expected}")
+        if not 0 <= self.augment < 1:
+            raise InputError(f"augment={self.augment}: expected 0 (off) to less than 1, such as 0.125")
         for name in ("shortcuts", "injections"):
             if not 0 <= getattr(self, name) < self.depth:
                 raise InputError(f"{name}={getattr(self, name)}: expected 0 to {self.depth - 1}, less than depth")
@@ -250,11 +253,22 @@ class AttGAN(FaceModel):
         source, target = (tf.gather(batch[key], self._others, axis=1) for key in ("attributes", "target_attributes"))
         return batch["target_image"], tf.cast(tf.reduce_all(tf.equal(source, target), 1), tf.float32)
 
-    def discriminator_losses(self, image, source, target, alpha):
-        """Terms the discriminator minimises on real pictures and edits of them."""
+    def moves(self, batch):
+        """Returns what shifts the discriminator's pictures of a batch, (batch, 2), or None."""
+        if not self.config.augment:
+            return None
+        return tf.concat([self.uniform(batch, draw)[:, :, 0, 0] for draw in (1, 2)], 1)
+
+    def seen(self, image, moves):
+        """Returns pictures as the discriminator gets them."""
+        return image if moves is None else augmentation.shift(image, self.config.augment, moves)
+
+    def discriminator_losses(self, image, source, target, alpha, moves=None):
+        """Terms the discriminator minimises on real pictures and edits of them, both shifted alike by `moves`."""
         c = self.config
         features = self.generator.encode(image, training=True)
         fake = tf.stop_gradient(self.generator.decode(features, self.condition(source, target), training=True))
+        image, fake = self.seen(image, moves), self.seen(fake, moves)
         real_out = self.discriminator({"image": image}, training=True)
         fake_out = self.discriminator({"image": fake}, training=True)
         adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
@@ -283,11 +297,12 @@ class AttGAN(FaceModel):
             loss += c.lambda_answer * terms["g_answer"]
         return edit, terms, loss
 
-    def generator_losses(self, image, source, target, truth=None, counts=None):
-        """Terms the generator minimises on edits and on the picture made again."""
+    def generator_losses(self, image, source, target, truth=None, counts=None, moves=None):
+        """Terms the generator minimises on edits, which the discriminator sees shifted, and on the picture made
+        again."""
         c = self.config
         edit, terms, loss = self.picture_losses(image, source, target, truth, counts)
-        judged = self.discriminator({"image": edit}, training=True)
+        judged = self.discriminator({"image": self.seen(edit, moves)}, training=True)
         adv = losses.wasserstein_generator(judged["realism"])
         cond = attribute_loss(judged["attributes"], target)
         loss += c.lambda_adv * adv + c.lambda_cond * cond
@@ -317,6 +332,7 @@ class AttGAN(FaceModel):
         last one again and, where true answers are known, edits it."""
         c = self.config
         image, source, _ = self.labelled(batch)
+        image = self.seen(image, self.moves(batch))
         with tf.GradientTape() as tape:
             cond = attribute_loss(self.discriminator({"image": image}, training=True)["attributes"], source)
         self.minimize(self.d_warmup_optimizer, tape, cond, self.warmup_variables)
@@ -330,15 +346,18 @@ class AttGAN(FaceModel):
     def adversarial_step(self, batch):
         """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
         c = self.config
-        *critics, last = self.micro_batches({**batch, "alpha": self.uniform(batch, draw=0)}, c.n_critic + 1)
+        draws = {"alpha": self.uniform(batch, draw=0)}
+        if c.augment:
+            draws["moves"] = self.moves(batch)
+        *critics, last = self.micro_batches({**batch, **draws}, c.n_critic + 1)
         # 1. The critic tells real from edited pictures, the classifier reads the attributes of real ones.
         for part in critics:
             with tf.GradientTape() as tape:
-                d_terms = self.discriminator_losses(*self.labelled(part), part["alpha"])
+                d_terms = self.discriminator_losses(*self.labelled(part), part["alpha"], part.get("moves"))
             self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
         # 2. The generator edits pictures of its own.
         with tf.GradientTape() as tape:
-            g_terms = self.generator_losses(*self.labelled(last), *self.answered(last))
+            g_terms = self.generator_losses(*self.labelled(last), *self.answered(last), last.get("moves"))
         self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
         # 3. The averaged generator is what samples, scores and exports use.
         average_weights(self.ema_generator, self.generator, c.ema_decay, self.step)
