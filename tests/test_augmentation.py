@@ -24,9 +24,10 @@ def test_by_hand():
     np.testing.assert_array_equal(down[0, :, 0, 0], [2, 1, 2, 3])
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True)), min_size=1, max_size=3)
-)
+SHARES = st.floats(0, 1, exclude_max=True, width=32)
+
+
+@given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=3))
 def test_each_picture_goes_its_own_way_no_further_than_the_share(moves):
     pictures = numbered(len(moves), 8)
     moved = augmentation.shift(pictures, 0.25, tf.constant(moves, tf.float32)).numpy()
