@@ -55,6 +55,7 @@ def test_help_does_not_import_tensorflow(command, shown):
         (["serve", "nowhere"], "no such folder"),
         (["serve", "nowhere", "--batch", "0"], "--batch 0: expected more than 0"),
         (["train", "ganimation", "--init", "nowhere"], "no such run directory"),
+        (["train", "attgan", "--preset", "finetune"], "name their run with --init RUN"),
         (["train", "ganimation", "--init", "a", "--resume", "--output", "b"], "--init: is for a new run"),
         (["edit", "--run", "nowhere", "--example", "-o", "a.png", "--au", "AU12=1"], "no such run directory"),
         (["edit", "--run", "nowhere", "--example", "-o", "a.png", "--face", "1"], "nothing to edit: say what, with"),

@@ -88,7 +88,7 @@ def test_presets_for_short_runs_cannot_draw_a_checkerboard_and_published_ones_ar
     for name in ("attgan", "ganimation"):
         kind = models.get(name)
         presets = {preset: config.from_preset(kind.Config, preset, {}).even_phases for preset in kind.Config.PRESETS}
-        assert presets == {"paper": False, "laptop": True, "smoke": True}
+        assert presets == {"paper": False, "laptop": True, "finetune": True, "smoke": True}
 
 
 def test_goes_through_a_saved_config():

@@ -130,6 +130,8 @@ def new_run(name, preset, overrides, run_values, *, data=None, output=None, labe
     from tfface.data.index import RecordIndex
 
     model_class = models.get(name)
+    if preset == "finetune" and not init:
+        raise InputError("--preset finetune: trains on from other networks; name their run with --init RUN")
     preset = preset or (open_run(init).settings.preset if init else "laptop")
     settings = config.from_preset(model_class.Config, preset, overrides)
     run_settings = resolve(config.build(config.RunSettings, run_values))

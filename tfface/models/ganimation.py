@@ -20,6 +20,8 @@ What differs, and why:
   with the asked action units), which takes the cycle's place and half of its time. Photos have none: there, and in the
   paper's preset, training is unpaired as published.
 * Any size that the strides divide: depth and AU head follow the size.
+* `even_phases` keeps the generator from drawing a checkerboard that raises what the AU head reads
+  (`tfface.constraints`).
 """
 
 import dataclasses
@@ -46,6 +48,12 @@ from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase
 _NARROW = dict(
     conditioning="film", relative=True, attention_bias=2.0, published_init=False, lambda_cond=10.0, lambda_rec=100.0,
     lambda_mask=0.0, lambda_edit=0.1, lambda_tv=1.0, even_phases=True,
+)  # fmt: skip
+
+_LAPTOP = dict(
+    image_size=64, batch_size=16, steps=5700, synthetic_count=6000, synthetic_answers=2, warmup_steps=4500,
+    generator_width=16, residual_blocks=4, edge_kernel=5, discriminator_width=16, discriminator_layers=5,
+    learning_rate=3e-4, n_critic=2, ema_decay=0.995, **_NARROW,
 )  # fmt: skip
 
 
@@ -82,11 +90,8 @@ class GANimationConfig(ModelConfig):
     # 1e-5 x 25 pictures x 128 x 127 differences = 4.064 on the mean.
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=25, epochs=30, synthetic_count=200000),
-        "laptop": dict(
-            image_size=64, batch_size=16, steps=5700, synthetic_count=6000, synthetic_answers=2, warmup_steps=4500,
-            generator_width=16, residual_blocks=4, edge_kernel=5, discriminator_width=16, discriminator_layers=5,
-            learning_rate=3e-4, n_critic=2, ema_decay=0.995, **_NARROW,
-        ),
+        "laptop": _LAPTOP,
+        "finetune": _LAPTOP | dict(steps=700, warmup_steps=0, learning_rate=1e-4),
         "smoke": dict(
             image_size=64, batch_size=8, steps=60, synthetic_count=160, synthetic_answers=2, warmup_steps=40,
             generator_width=8, residual_blocks=2, edge_kernel=5, discriminator_width=8, discriminator_layers=5,
