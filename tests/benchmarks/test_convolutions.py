@@ -1,7 +1,8 @@
 from tqdm import tqdm
 
 from benchmarks import convolutions
-from tfface.models.ganimation import Discriminator, GANimationConfig, Generator
+from tfface.models.ganimation import GANimationConfig
+from tfface.models.ganimation_networks import Discriminator, Generator
 
 
 def test_a_row_of_the_table():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface import losses
+from tfface import augmentation, losses
 from tfface.errors import InputError
 from tfface.models.base import average_weights
 from tfface.models.ganimation import GANimation, GANimationConfig, true_attention
@@ -137,6 +137,20 @@ def test_generator_loss_is_the_weighted_sum(model):
     assert terms["g_loss"] == pytest.approx(total, rel=1e-5)
 
 
+def test_the_discriminator_sees_shifted_pictures_and_the_generator_whole_ones():
+    model, values = tiny(augment=0.25), batch(2)
+    moves = tf.constant([[0.0, 0.99], [0.6, 0.0]])
+    terms = model.discriminator_losses(*labelled(values), alphas(2), moves)
+    edit = model.generate(*labelled(values))["image"]
+    image, fake = (augmentation.shift(x, 0.25, moves) for x in (values["image"], edit))
+    real, edited = (model.discriminator({"image": x}) for x in (image, fake))
+    assert float(terms["d_adv"]) == pytest.approx(np.mean(edited["realism"]) - np.mean(real["realism"]), abs=1e-6)
+    assert float(terms["d_cond"]) == pytest.approx(float(losses.mse(real["action_units"], values["action_units"])))
+    whole, moved = (model.generator_losses(*labelled(values), moves=m) for m in (None, moves))
+    assert float(moved["g_adv"]) == pytest.approx(-np.mean(edited["realism"]), abs=1e-6)
+    assert float(moved["g_cyc"]) == pytest.approx(float(whole["g_cyc"]), rel=1e-6)
+
+
 def test_true_answers_take_the_place_of_the_cycle():
     plain, paired = tiny(lambda_cyc=0.0), tiny(lambda_rec=7.0)
     values = batch(2)
@@ -244,20 +258,22 @@ def test_warm_up_of_one_picture_knows_no_other():
         np.testing.assert_allclose(both, (a + b) / 2, atol=1e-5)
 
 
-def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator():
-    model, by_hand = tiny(lambda_rec=2.0), tiny(lambda_rec=2.0)
+@pytest.mark.parametrize("augment", [0.0, 0.25])
+def test_adversarial_step_is_n_critic_updates_and_one_of_the_generator(augment):
+    model, by_hand = (tiny(lambda_rec=2.0, augment=augment) for _ in range(2))
     values = batch(6)
     values["target_image"] = values["image"][:, ::-1]
     terms = model.adversarial_step(values)
-    alpha = by_hand.uniform(values, draw=0)
+    alpha, moves = by_hand.uniform(values, draw=0), by_hand.moves(values)
+    shares = [None if moves is None else moves[first::3] for first in range(3)]
     discriminator, generator = by_hand.discriminator.trainable_variables, by_hand.generator.trainable_variables
     for first in range(3):
         part = [value[first::3] for value in labelled(values)]
         with tf.GradientTape() as tape:
-            d_terms = by_hand.discriminator_losses(*part, alpha[first::3])
+            d_terms = by_hand.discriminator_losses(*part, alpha[first::3], shares[first])
         by_hand.d_optimizer.apply(tape.gradient(d_terms["d_loss"], discriminator), discriminator)
     with tf.GradientTape() as tape:
-        g_terms = by_hand.generator_losses(*part, values["target_image"][2::3])
+        g_terms = by_hand.generator_losses(*part, values["target_image"][2::3], shares[2])
     by_hand.g_optimizer.apply(tape.gradient(g_terms["g_loss"], generator), generator)
     average_weights(by_hand.ema_generator, by_hand.generator, by_hand.config.ema_decay, by_hand.step)
     for ours, theirs in zip(model.variables, by_hand.variables, strict=True):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface.models.ganimation import Discriminator, GANimationConfig, Generator
+from tfface.models.ganimation import GANimationConfig
+from tfface.models.ganimation_networks import Discriminator, Generator
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfface.models.ganimation import Discriminator, Generator
+from tfface.models.ganimation_networks import Discriminator, Generator
 
 pytestmark = pytest.mark.parity
 tl = pytest.importorskip("tensorlayer", reason="NOT COMPARED with TensorLayer: needs the parity extra (Python 3.11)")

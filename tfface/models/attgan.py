@@ -39,13 +39,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfface import attribute_rules, augmentation, config, losses
+from tfface import attribute_rules, config, losses
 from tfface.config import setting
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
 from tfface.models.attgan_networks import Discriminator, Generator
 from tfface.models.attributes import known_targets, settled
-from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
+from tfface.models.base import ModelConfig, average_weights
+from tfface.models.conditional_gan import ConditionalGAN, check_augment
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
@@ -118,8 +119,7 @@ class AttGANConfig(ModelConfig):
         if self.image_size < 2 * step or self.image_size % step:
             expected = f"expected a multiple of {step}, {2 * step} or more, or another depth"
             raise InputError(f"image_size={self.image_size}: {expected}")
-        if not 0 <= self.augment < 1:
-            raise InputError(f"augment={self.augment}: expected 0 (off) to less than 1, such as 0.125")
+        check_augment(self.augment)
         for name in ("shortcuts", "injections"):
             if not 0 <= getattr(self, name) < self.depth:
                 raise InputError(f"{name}={getattr(self, name)}: expected 0 to {self.depth - 1}, less than depth")
@@ -158,7 +158,7 @@ def answer_loss(edit, truth, image, counts):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class AttGAN(FaceModel):
+class AttGAN(ConditionalGAN):
     """Generator, its average and the discriminator, with the losses and the train steps.
 
     A batch has ``image`` (batch, size, size, 3) in [-1, 1], ``attributes`` and ``target_attributes`` (batch, 40) 0/1 or
@@ -198,42 +198,9 @@ class AttGAN(FaceModel):
         self._exclusions = attribute_rules.exclusions(c.attributes)
         self.built = True
 
-    def build_optimizers(self):
-        c = self.config
-        updates = max(1, c.steps - c.warmup_steps)
-
-        def adam(updates, variables):
-            plateau = updates / c.epochs if c.epochs else 1  # the published rate changes between epochs only
-            rate = ConstantThenLinear(c.learning_rate, c.constant_share * updates, updates, plateau)
-            optimizer = keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
-            optimizer.build(variables)
-            return optimizer
-
-        self.g_optimizer = adam(updates, self.generator.trainable_variables)
-        self.d_optimizer = adam(updates * c.n_critic, self.discriminator.trainable_variables)
-
-        def warmup_adam(variables):
-            rate = ConstantThenLinear(c.warmup_rate, c.warmup_steps / 2, c.warmup_steps)
-            optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
-            optimizer.build(variables)
-            return optimizer
-
-        if c.warmup_steps:
-            self.d_warmup_optimizer = warmup_adam(self.warmup_variables)
-            self.g_warmup_optimizer = warmup_adam(self.generator.trainable_variables)
-
-    @property
-    def warmup_variables(self):
-        """The discriminator without its critic, which the attributes do not reach."""
-        return [v for v in self.discriminator.trainable_variables if "realism" not in v.path]
-
     @property
     def learns_from_answers(self):
         return self.config.lambda_answer > 0
-
-    def phases(self):
-        warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
-        return [*warmup, Phase("adversarial", self.total_steps)]
 
     def conditions(self):
         return {"attributes": {"labels": list(self.config.attributes), "range": [0, 1]}}
@@ -258,16 +225,6 @@ class AttGAN(FaceModel):
             return None, None
         source, target = (tf.gather(batch[key], self._others, axis=1) for key in ("attributes", "target_attributes"))
         return batch["target_image"], tf.cast(tf.reduce_all(tf.equal(source, target), 1), tf.float32)
-
-    def moves(self, batch):
-        """Returns what shifts the discriminator's pictures of a batch, (batch, 2), or None."""
-        if not self.config.augment:
-            return None
-        return tf.concat([self.uniform(batch, draw)[:, :, 0, 0] for draw in (1, 2)], 1)
-
-    def seen(self, image, moves):
-        """Returns pictures as the discriminator gets them."""
-        return image if moves is None else augmentation.shift(image, self.config.augment, moves)
 
     def discriminator_losses(self, image, source, target, alpha, moves=None):
         """Terms the discriminator minimises on real pictures and edits of them, both shifted alike by `moves`."""
@@ -352,10 +309,7 @@ class AttGAN(FaceModel):
     def adversarial_step(self, batch):
         """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
         c = self.config
-        draws = {"alpha": self.uniform(batch, draw=0)}
-        if c.augment:
-            draws["moves"] = self.moves(batch)
-        *critics, last = self.micro_batches({**batch, **draws}, c.n_critic + 1)
+        *critics, last = self.micro_batches({**batch, **self.draws(batch)}, c.n_critic + 1)
         # 1. The critic tells real from edited pictures, the classifier reads the attributes of real ones.
         for part in critics:
             with tf.GradientTape() as tape:

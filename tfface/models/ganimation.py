@@ -29,16 +29,13 @@ from typing import ClassVar
 
 import keras
 import tensorflow as tf
-from keras import layers
 
 from tfface import losses
 from tfface.config import setting
-from tfface.constraints import EvenPhases
-from tfface.conventions import ACTION_UNITS
-from tfface.convolutions import Conv2D, Conv2DTranspose, Downsample, WideConvolution
 from tfface.errors import InputError
-from tfface.layers import ConcatenateCondition, FeatureModulation, InstanceNormalization, LeakyReLU
-from tfface.models.base import ConstantThenLinear, FaceModel, ModelConfig, Phase, average_weights
+from tfface.models.base import ModelConfig, average_weights
+from tfface.models.conditional_gan import ConditionalGAN, check_augment
+from tfface.models.ganimation_networks import Discriminator, Generator
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
@@ -77,6 +74,7 @@ class GANimationConfig(ModelConfig):
     constant_share: float = setting(2 / 3, "share of the adversarial steps before the rate falls linearly to zero")
     warmup_steps: int = setting(0, "steps before the adversarial ones: AU head, and generator where answers are known")
     warmup_rate: float = setting(1e-3, "learning rate of the warm-up (Adam, beta 0.9)")
+    augment: float = setting(0.0, "share of the size by which the discriminator's pictures are shifted at random")
     lambda_adv: float = setting(1.0, "critic")
     lambda_gp: float = setting(10.0, "gradient penalty")
     lambda_cond: float = setting(160.0, "mean squared error of action units (0-1)")
@@ -106,155 +104,14 @@ class GANimationConfig(ModelConfig):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
 
+        check_augment(self.augment)
+
     @property
     def examples_per_step(self):
         return self.batch_size * self.n_critic
 
 
-# -- generator ---------------------------------------------------------------------------------------------------------
-
-
-def weights_init(published=True):
-    """A new initializer each time: a shared instance would give layers of one shape the same weights.
-
-    The published N(0, 0.02) keeps a signal's size only in wide networks: through five layers that start at 16 channels
-    it shrinks 500 times, and a discriminator without normalisation then learns nothing for thousands of steps.
-    """
-    return keras.initializers.RandomNormal(stddev=0.02) if published else keras.initializers.HeNormal()
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class Generator(keras.Model):
-    """c7s1-64, d128, d256, R256 x 6, u128, u64, then two heads c7s1-3 (color, tanh) and c7s1-1 (attention, sigmoid).
-
-    Inputs:
-        image: (batch, size, size, 3) in [-1, 1].
-        action_units: (batch, 17), the target in 0-1 (with relative conditioning: target minus source, -1 to 1).
-
-    Outputs:
-        image: ``attention * image + (1 - attention) * color``.
-        color: (batch, size, size, 3) in [-1, 1].
-        attention: (batch, size, size, 1) in 0-1; 1 keeps the input.
-    """
-
-    def __init__(
-        self,
-        image_size=128,
-        width=64,
-        residual_blocks=6,
-        conditioning="concat",
-        attention_bias=0.0,
-        edge_kernel=7,
-        shortcut=False,
-        even_phases=False,
-        **kwargs,
-    ):
-        image = keras.Input((image_size, image_size, 3), name="image")
-        action_units = keras.Input((len(ACTION_UNITS),), name="action_units")
-        film = conditioning == "film"
-
-        def normalize(x, name, activate=True, modulate=film):
-            x = InstanceNormalization(name=f"{name}_norm")(x)
-            if modulate:
-                x = FeatureModulation(name=f"{name}_film")(x, action_units)
-            return layers.ReLU(name=f"{name}_relu")(x) if activate else x
-
-        def convolve(x, filters, name):
-            return Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), name=name)(x)
-
-        x = image if film else ConcatenateCondition(name="condition")(image, action_units)
-        x = WideConvolution(width, edge_kernel, use_bias=False, kernel_initializer=weights_init(), name="stem")(x)
-        x = normalize(x, "stem", modulate=False)
-        skipped = {}
-        for factor in (2, 4):
-            name = f"down{factor}"
-            x = Downsample(factor * width, use_bias=False, kernel_initializer=weights_init(), name=name)(x)
-            x = skipped[factor] = normalize(x, name, modulate=False)
-        for block in range(residual_blocks):
-            name = f"residual{block + 1}"
-            y = normalize(convolve(x, 4 * width, f"{name}a"), f"{name}a")
-            y = normalize(convolve(y, 4 * width, f"{name}b"), f"{name}b", activate=False, modulate=False)
-            x = layers.Add(name=name)([x, y])
-        for factor in (2, 1):
-            name = f"up{factor}"
-            if shortcut and factor == 1:
-                x = layers.Concatenate(name="shortcut")([x, skipped[2]])
-            x = Conv2DTranspose(
-                factor * width, 4, 2, "same", use_bias=False, kernel_initializer=weights_init(),
-                kernel_constraint=EvenPhases() if even_phases else None, name=name,
-            )(x)  # fmt: skip
-            x = normalize(x, name)
-        # Both heads in one convolution: three channels of color, one of attention. They blend in float32, because a
-        # blend in bfloat16 would dither the kept picture.
-        heads = WideConvolution(
-            4, edge_kernel, use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="heads"
-        )(x)
-        color = keras.ops.tanh(heads[..., :3])
-        attention = keras.ops.sigmoid(heads[..., 3:] + attention_bias)
-        output = attention * image + (1.0 - attention) * color
-        super().__init__(
-            inputs={"image": image, "action_units": action_units},
-            outputs={"image": output, "color": color, "attention": attention},
-            **kwargs,
-        )
-        self._settings = dict(
-            image_size=image_size, width=width, residual_blocks=residual_blocks, conditioning=conditioning,
-            attention_bias=attention_bias, edge_kernel=edge_kernel, shortcut=shortcut,
-            even_phases=even_phases,
-        )  # fmt: skip
-
-    def get_config(self):
-        return {"name": self.name, **self._settings}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-# -- discriminator -----------------------------------------------------------------------------------------------------
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class Discriminator(keras.Model):
-    """PatchGAN of 4x4 strided convolutions with LeakyReLU 0.01, no normalisation, and two heads.
-
-    Depth is `depth` where the size allows, fewer where it does not divide; the AU head covers whatever is left
-    (2x2 at 128 px with six layers), so that it always sees the whole picture.
-
-    Input:
-        image: (batch, size, size, 3) in [-1, 1].
-
-    Outputs:
-        realism: (batch, h, w, 1), unbounded critic scores of patches.
-        action_units: (batch, 17), an estimate in 0-1 (not clipped).
-    """
-
-    def __init__(self, image_size=128, width=64, depth=6, published_init=True, **kwargs):
-        while image_size % 2**depth:
-            depth -= 1
-        image = keras.Input((image_size, image_size, 3), name="image")
-        x = image
-        for layer in range(depth):
-            name = f"down{layer + 1}"
-            x = Downsample(width * 2**layer, kernel_initializer=weights_init(published_init), name=name)(x)
-            x = LeakyReLU(negative_slope=0.01, name=f"{name}_relu")(x)
-        realism = layers.Conv2D(
-            1, 3, padding="same", use_bias=False, kernel_initializer=weights_init(), dtype="float32", name="realism"
-        )(x)
-        units = layers.Conv2D(
-            len(ACTION_UNITS), image_size // 2**depth, use_bias=False, kernel_initializer=weights_init(),
-            dtype="float32", name="units",
-        )(x)  # fmt: skip
-        action_units = layers.Reshape((len(ACTION_UNITS),), name="action_units", dtype="float32")(units)
-        super().__init__(inputs={"image": image}, outputs={"realism": realism, "action_units": action_units}, **kwargs)
-        self._settings = dict(image_size=image_size, width=width, depth=depth, published_init=published_init)
-
-    def get_config(self):
-        return {"name": self.name, **self._settings}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+# -- attention ---------------------------------------------------------------------------------------------------------
 
 
 def true_attention(image, truth):
@@ -276,7 +133,7 @@ def watch_attention(attention):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class GANimation(FaceModel):
+class GANimation(ConditionalGAN):
     """Generator, its average and the discriminator, with the losses and the train steps.
 
     A batch has ``image`` (batch, size, size, 3) in [-1, 1], ``action_units`` and ``target_action_units`` (batch, 17) in
@@ -306,35 +163,6 @@ class GANimation(FaceModel):
         )  # fmt: skip
         self.built = True
 
-    def build_optimizers(self):
-        c = self.config
-        updates = max(1, c.steps - c.warmup_steps)
-
-        def adam(updates, variables):
-            plateau = updates / c.epochs if c.epochs else 1  # the paper's rate changes between epochs only
-            rate = ConstantThenLinear(c.learning_rate, c.constant_share * updates, updates, plateau)
-            optimizer = keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
-            optimizer.build(variables)
-            return optimizer
-
-        self.g_optimizer = adam(updates, self.generator.trainable_variables)
-        self.d_optimizer = adam(updates * c.n_critic, self.discriminator.trainable_variables)
-
-        def warmup_adam(variables):
-            rate = ConstantThenLinear(c.warmup_rate, c.warmup_steps / 2, c.warmup_steps)
-            optimizer = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
-            optimizer.build(variables)
-            return optimizer
-
-        if c.warmup_steps:
-            self.d_warmup_optimizer = warmup_adam(self.warmup_variables)
-            self.g_warmup_optimizer = warmup_adam(self.generator.trainable_variables)
-
-    @property
-    def warmup_variables(self):
-        """The discriminator without its critic head, which the action units do not reach."""
-        return [v for v in self.discriminator.trainable_variables if "realism" not in v.path]
-
     @property
     def learns_from_answers(self):
         return self.config.lambda_rec > 0
@@ -342,10 +170,6 @@ class GANimation(FaceModel):
     @property
     def partner_noise(self):
         return self.config.noise
-
-    def phases(self):
-        warmup = [Phase("warmup", self.config.warmup_steps)] if self.config.warmup_steps else []
-        return [*warmup, Phase("adversarial", self.total_steps)]
 
     # Losses: the terms by their logged names, the sum under ``loss``.
 
@@ -356,10 +180,12 @@ class GANimation(FaceModel):
     def generate(self, image, source, target):
         return self.generator({"image": image, "action_units": self.condition(source, target)}, training=True)
 
-    def discriminator_losses(self, image, action_units, target, alpha):
-        """Terms the discriminator minimises on real pictures and edits of them (paper eqs. 1 and 3)."""
+    def discriminator_losses(self, image, action_units, target, alpha, moves=None):
+        """Terms the discriminator minimises on real pictures and edits of them (paper eqs. 1 and 3), both shifted alike
+        by `moves`."""
         c = self.config
         fake = tf.stop_gradient(self.generate(image, action_units, target)["image"])
+        image, fake = self.seen(image, moves), self.seen(fake, moves)
         real_out = self.discriminator({"image": image}, training=True)
         fake_out = self.discriminator({"image": fake}, training=True)
         adv = losses.wasserstein_critic(real_out["realism"], fake_out["realism"])
@@ -372,14 +198,14 @@ class GANimation(FaceModel):
         loss = c.lambda_adv * adv + c.lambda_gp * gp + c.lambda_cond * cond
         return {"d_loss": loss, "d_adv": adv, "d_gp": gp, "d_cond": cond}
 
-    def generator_losses(self, image, action_units, target, truth=None):
+    def generator_losses(self, image, action_units, target, truth=None, moves=None):
         """Terms the generator minimises on edits and on the way back (paper eqs. 1-4), and what the attention does.
 
-        `truth` is the true answer to each edit, for `lambda_rec`, or None.
+        `truth` is the true answer to each edit, for `lambda_rec`, or None; the discriminator sees edits shifted.
         """
         c = self.config
         edit = self.generate(image, action_units, target)
-        judged = self.discriminator({"image": edit["image"]}, training=True)
+        judged = self.discriminator({"image": self.seen(edit["image"], moves)}, training=True)
         masks = [edit["attention"]]
         terms = {
             "g_adv": losses.wasserstein_generator(judged["realism"]),
@@ -407,7 +233,8 @@ class GANimation(FaceModel):
         known, the generator paints them and marks what they leave alone, on the last micro-batch."""
         c = self.config
         with tf.GradientTape() as tape:
-            estimate = self.discriminator({"image": batch["image"]}, training=True)["action_units"]
+            image = self.seen(batch["image"], self.moves(batch))
+            estimate = self.discriminator({"image": image}, training=True)["action_units"]
             cond = losses.mse(estimate, batch["action_units"])
             loss = c.lambda_cond * cond
         self.minimize(self.d_warmup_optimizer, tape, loss, self.warmup_variables)
@@ -435,16 +262,15 @@ class GANimation(FaceModel):
 
     def adversarial_step(self, batch):
         """1. `n_critic` updates of the discriminator. 2. One of the generator. 3. The average follows."""
-        drawn = {**batch, "alpha": self.uniform(batch, draw=0)}
         # 1. The discriminator tells real from edited pictures and reads the action units of real ones.
-        for part in self.micro_batches(drawn, self.config.n_critic):
+        for part in self.micro_batches({**batch, **self.draws(batch)}, self.config.n_critic):
             labelled = part["image"], part["action_units"], part["target_action_units"]
             with tf.GradientTape() as tape:
-                d_terms = self.discriminator_losses(*labelled, part["alpha"])
+                d_terms = self.discriminator_losses(*labelled, part["alpha"], part.get("moves"))
             self.minimize(self.d_optimizer, tape, d_terms["d_loss"], self.discriminator.trainable_variables)
         # 2. The generator edits the last micro-batch, as the authors' code does.
         with tf.GradientTape() as tape:
-            g_terms = self.generator_losses(*labelled, part.get("target_image"))
+            g_terms = self.generator_losses(*labelled, part.get("target_image"), part.get("moves"))
         self.minimize(self.g_optimizer, tape, g_terms["g_loss"], self.generator.trainable_variables)
         # 3. The averaged generator is what samples, scores and exports use.
         average_weights(self.ema_generator, self.generator, self.config.ema_decay, self.step)

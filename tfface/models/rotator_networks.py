@@ -10,7 +10,7 @@ from keras import layers
 
 from tfface import appearance_flow
 from tfface.conventions import ATTRIBUTES
-from tfface.models.ganimation import weights_init
+from tfface.models.ganimation_networks import weights_init
 
 ANGLES = 3  # yaw, pitch, roll
 
