@@ -95,7 +95,7 @@ class AttGANConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=32, epochs=60, synthetic_count=200000),
         "laptop": _LAPTOP,
-        "finetune": _LAPTOP | dict(steps=700, warmup_steps=0, learning_rate=1e-4, lambda_cond=5.0, augment=0.125),
+        "finetune": _LAPTOP | dict(steps=700, warmup_steps=0, learning_rate=1e-4, lambda_cond=5.0, augment=0.0625),
         "smoke": dict(
             batch_size=8, steps=60, synthetic_count=160, warmup_steps=40, generator_width=8, discriminator_width=8,
             discriminator_units=32, ema_decay=0.9, **_NARROW,

@@ -89,7 +89,7 @@ class GANimationConfig(ModelConfig):
     PRESETS: ClassVar[dict] = {
         "paper": dict(batch_size=25, epochs=30, synthetic_count=200000),
         "laptop": _LAPTOP,
-        "finetune": _LAPTOP | dict(steps=700, warmup_steps=0, learning_rate=1e-4),
+        "finetune": _LAPTOP | dict(steps=700, warmup_steps=0, learning_rate=1e-4, lambda_cond=30.0, augment=0.0625),
         "smoke": dict(
             image_size=64, batch_size=8, steps=60, synthetic_count=160, synthetic_answers=2, warmup_steps=40,
             generator_width=8, residual_blocks=2, edge_kernel=5, discriminator_width=8, discriminator_layers=5,
