@@ -282,8 +282,4 @@ def test_mixed_precision_trains(name):
 def test_xla_computes_the_same(name, trained):
     model = fresh(name, jit_compile=True)
     model.load_weights(trained.files[0])
-    history, expected = small.fit(model, 2 * K), trained.history
-    # XLA draws other points for a penalty; tests/test_speedups.py compares the losses at the same ones.
-    same = next((step for step, terms in enumerate(expected) if "d_gp" in terms), len(expected))
-    assert_same_terms(history[:same], expected[:same], 1e-4)
-    assert all(np.isfinite(value) for terms in history for value in terms.values())
+    assert_same_terms(small.fit(model, 2 * K), trained.history, 1e-4)

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfface import draws
 from tfface.config import from_preset, setting
 from tfface.convolutions import training_convolutions
 
@@ -186,20 +187,21 @@ class FaceModel(keras.Model):
 
     # -- helpers of the steps ------------------------------------------------------------------------------------
 
-    def uniform(self, batch, draw):
-        """Returns uniform numbers (batch, 1, 1, 1) in [0, 1), one an example.
+    def uniform(self, batch, draw, shape=(1, 1, 1)):
+        """Returns uniform numbers (batch, *shape) in [0, 1).
 
         They depend on the seed, the saved step, `draw` (each use has its own number) and the example's place in the
-        global batch, never on how the batch is spread over replicas or where training was interrupted. XLA draws other
-        numbers from the same seed.
+        global batch, never on how the batch is spread over replicas, where training was interrupted, or XLA.
         """
-        seed = tf.stack([tf.constant(self.seed * 64 + draw, tf.int64), tf.cast(self.step, tf.int64)])
-        numbers = tf.random.stateless_uniform([self.examples_per_step], seed=seed, alg="philox")
-        if "index" in batch:
-            places = tf.cast(batch["index"] % self.examples_per_step, tf.int32)
-        else:
-            places = tf.range(tf.shape(batch["image"])[0])
-        return tf.reshape(tf.gather(numbers, places), [-1, 1, 1, 1])
+        return draws.uniform(self._places_of(batch), shape, self.seed, self.step, draw)
+
+    def normal(self, batch, draw, shape):
+        """Returns standard normal numbers (batch, *shape) that depend on what `uniform`'s do."""
+        return draws.normal(self._places_of(batch), shape, self.seed, self.step, draw)
+
+    def _places_of(self, batch):
+        """Returns each example's place in the global batch, (batch,)."""
+        return batch["index"] % self.examples_per_step if "index" in batch else tf.range(tf.shape(batch["image"])[0])
 
     @staticmethod
     def micro_batches(batch, count):

@@ -5,7 +5,6 @@ any, both play against each other.
 """
 
 import keras
-import tensorflow as tf
 
 from tfface import augmentation
 from tfface.errors import InputError
@@ -59,9 +58,7 @@ class ConditionalGAN(FaceModel):
 
     def moves(self, batch):
         """Returns what shifts the discriminator's pictures of a batch, (batch, 2), or None without `augment`."""
-        if not self.config.augment:
-            return None
-        return tf.concat([self.uniform(batch, draw)[:, :, 0, 0] for draw in (1, 2)], 1)
+        return self.uniform(batch, draw=1, shape=(2,)) if self.config.augment else None
 
     def seen(self, image, moves):
         """Returns pictures as the discriminator gets them."""

@@ -321,17 +321,11 @@ class DCIGN(FaceModel):
         error = tf.reduce_mean(tf.square(tf.sigmoid(logits) - grey))
         return {"g_loss": rec + c.lambda_kl * kl, "g_rec": rec, "g_kl": kl, "mse": error}, codes
 
-    def noise(self, batch):
-        """Returns (batch, latents) of N(0, 1), which depend on seed, step and the example's place (see `uniform`)."""
-        seed = tf.stack([tf.constant(self.seed * 64, tf.int64), tf.cast(self.step, tf.int64)])
-        shape = [self.examples_per_step, self.config.latents]
-        numbers = tf.random.stateless_normal(shape, seed=seed, alg="philox")
-        return tf.gather(numbers, tf.cast(batch["index"] % self.examples_per_step, tf.int32))
-
     def sgvb_step(self, batch):
         """1. One update of encoder and decoder. 2. The averages follow. 3. So do the statistics of the latents."""
         with tf.GradientTape() as tape:
-            terms, codes = self.sgvb(batch["image"], batch["factor"], self.noise(batch))
+            noise = self.normal(batch, draw=0, shape=(self.config.latents,))
+            terms, codes = self.sgvb(batch["image"], batch["factor"], noise)
         self.minimize(self.optimizer_of_all, tape, terms["g_loss"], self.learned)
         average_weights(self.ema_encoder, self.encoder, self.config.ema_decay, self.step)
         average_weights(self.ema_decoder, self.decoder, self.config.ema_decay, self.step)

@@ -45,7 +45,6 @@ import dataclasses
 from typing import ClassVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfface import appearance_flow, losses, perceptual
@@ -233,15 +232,6 @@ class Rotator(FaceModel):
 
     # -- what is shown and asked ---------------------------------------------------------------------------------------
 
-    def normal(self, batch, shape, draw):
-        """Returns (batch, *shape) standard normal numbers that depend on what `FaceModel.uniform`'s do."""
-        seed = tf.stack([tf.constant(self.seed * 64 + draw, tf.int64), tf.cast(self.step, tf.int64)])
-        u = tf.random.stateless_uniform([2, self.examples_per_step, *shape], seed=seed, alg="philox")
-        numbers = tf.sqrt(-2.0 * tf.math.log(1.0 - u[0])) * tf.cos(2.0 * np.pi * u[1])
-        if "index" in batch:
-            return tf.gather(numbers, tf.cast(batch["index"] % self.examples_per_step, tf.int32))
-        return numbers[: tf.shape(batch["image"])[0]]
-
     def pose_code(self, degrees):
         """Returns (batch, 3) degrees as shares of the trained range, clipped to [-1, 1]."""
         return keras.ops.clip(degrees / self.config.pose_range, -1.0, 1.0)
@@ -252,12 +242,12 @@ class Rotator(FaceModel):
         if self.config.pose_sampling == "same":
             return own, own
         if self.config.pose_sampling == "uniform":
-            yaw = 2.0 * self.uniform(batch, draw=2)[:, 0, 0] - 1.0
+            yaw = 2.0 * self.uniform(batch, draw=2, shape=(1,)) - 1.0
             return own, tf.concat([yaw, own[:, 1:]], -1)
         return own, self.pose_code(batch["target_pose"])
 
     def encode(self, batch):
-        noise = self.config.noise * self.normal(batch, (*batch["image"].shape[1:3], 1), draw=0)
+        noise = self.config.noise * self.normal(batch, draw=0, shape=(*batch["image"].shape[1:3], 1))
         return self.encoder({"image": batch["image"], "noise": noise}, training=True)["latent"]
 
     def shown(self, painted, image):
@@ -318,7 +308,7 @@ class Rotator(FaceModel):
         answered = "target_image" in batch and self.learns_from_answers
         terms = self.predictor_losses(image, own, attributes)
         latent = self.encode(batch)
-        drawn = self.normal(batch, (c.latent,), draw=1)
+        drawn = self.normal(batch, draw=1, shape=(c.latent,))
 
         asked = {"turned": (latent, target, attributes, own)}
         if not answered and c.lambda_rec:

@@ -257,22 +257,15 @@ class TPGAN(FaceModel):
 
     # Batches.
 
-    def drawn(self, batch, length, draw, normal=False):
-        """Returns (batch, length) random numbers, uniform in [0, 1) or normal; see `uniform` for their seed."""
-        seed = tf.stack([tf.constant(self.seed * 64 + draw, tf.int64), tf.cast(self.step, tf.int64)])
-        draw_numbers = tf.random.stateless_normal if normal else tf.random.stateless_uniform
-        numbers = draw_numbers([self.examples_per_step, length], seed=seed, alg="philox")
-        if "index" in batch:
-            return tf.gather(numbers, tf.cast(batch["index"] % self.examples_per_step, tf.int32))
-        return numbers[: tf.shape(batch["image"])[0]]
-
     def examples(self, batch):
         """Returns what the losses take: all faces turned to the image's right, and the step's random numbers."""
         c = self.config
         image, points, mirrored = patches.face_right(batch["image"], batch["landmarks"])
         target_points = patches.five_points(batch["target_landmarks"])
-        noise = self.drawn(batch, c.noise_size, 0, normal=c.noise == "normal")
-        noise = noise if c.noise == "normal" else 2.0 * noise - 1.0
+        if c.noise == "normal":
+            noise = self.normal(batch, draw=0, shape=(c.noise_size,))
+        else:
+            noise = 2.0 * self.uniform(batch, draw=0, shape=(c.noise_size,)) - 1.0
         return {
             "image": image,
             "points": points,
@@ -282,7 +275,7 @@ class TPGAN(FaceModel):
             "target_landmarks": mirror_landmarks_where(batch["target_landmarks"], c.image_size, mirrored),
             "target_points": patches.mirror_points_where(target_points, c.image_size, mirrored),
             "identity": batch["identity"],
-            "kept": tf.cast(self.drawn(batch, 4 * c.width, 1) < 0.3, tf.float32) / 0.3,
+            "kept": tf.cast(self.uniform(batch, draw=1, shape=(4 * c.width,)) < 0.3, tf.float32) / 0.3,
             "alpha": self.uniform(batch, draw=2),
         }
 
