@@ -164,7 +164,7 @@ def test_all_terms_are_the_papers_equations(model):
     c, image, attributes = model.config, values["image"], values["attributes"]
     terms = {key: float(value) for key, value in model.all_losses(values, with_images=True).items()}
     own, target = (tf.clip_by_value(values[key] / 45.0, -1, 1) for key in ("pose", "target_pose"))
-    noise, z = model.normal(values, (16, 16, 1), draw=0), model.normal(values, (8,), draw=1)
+    noise, z = model.normal(values, draw=0, shape=(16, 16, 1)), model.normal(values, draw=1, shape=(8,))
     z_x = model.encoder({"image": image, "noise": noise}, training=True)["latent"]
     code = {
         "latent": tf.concat([z_x, z_x], 0),
@@ -361,14 +361,14 @@ def test_asked_poses():
 def test_random_numbers_are_normal_and_belong_to_the_example():
     model = tiny(0.0, batch_size=4000)
     values = {"image": tf.zeros((4000, 16, 16, 3)), "index": tf.range(4000, 8000, dtype=tf.int64)}
-    numbers = model.normal(values, (3,), draw=0).numpy()
+    numbers = model.normal(values, draw=0, shape=(3,)).numpy()
     assert numbers.shape == (4000, 3) and abs(numbers.mean()) < 0.03 and abs(numbers.std() - 1) < 0.03
     assert np.abs(np.corrcoef(numbers.T) - np.eye(3)).max() < 0.06
-    half = model.normal({"image": values["image"][:2], "index": values["index"][1:3]}, (3,), draw=0)
+    half = model.normal({"image": values["image"][:2], "index": values["index"][1:3]}, draw=0, shape=(3,))
     np.testing.assert_array_equal(half, numbers[1:3])
-    assert not np.allclose(model.normal(values, (3,), draw=1), numbers)
+    assert not np.allclose(model.normal(values, draw=1, shape=(3,)), numbers)
     model.step.assign(1)
-    assert not np.allclose(model.normal(values, (3,), draw=0), numbers)
+    assert not np.allclose(model.normal(values, draw=0, shape=(3,)), numbers)
 
 
 def test_noise_is_a_channel_of_training_alone():
