@@ -197,7 +197,9 @@ class FaceModel(keras.Model):
 
     def normal(self, batch, draw, shape):
         """Returns standard normal numbers (batch, *shape) that depend on what `uniform`'s do."""
-        return draws.normal(self._places_of(batch), shape, self.seed, self.step, draw)
+        # Of all examples, though some are used: in the last bit, logarithms depend on how many are taken at once.
+        numbers = draws.normal(tf.range(self.examples_per_step), shape, self.seed, self.step, draw)
+        return tf.gather(numbers, self._places_of(batch))
 
     def _places_of(self, batch):
         """Returns each example's place in the global batch, (batch,)."""
