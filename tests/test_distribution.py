@@ -151,9 +151,10 @@ def networks(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sgd, warmup", [(False, 15), (True, 10)])
+@pytest.mark.parametrize("sgd, warmup", [(False, 17), (True, 10)])
 def test_twenty_steps_of_smoke_are_those_of_one_process(synthetic_data, tmp_path, sgd, warmup):
-    # With Adam, some adversarial steps later a rounding error sends one unit to the other side of its kink.
+    # Adam divides by gradients: of the critic, rounding errors grow a hundredfold in each of its first steps, to 1e-3
+    # in the fourth. With SGD they do not, and weights are compared, too.
     job = {"settings": {"steps": 20, "warmup_steps": warmup}, "sgd": sgd}
     one = finished(tmp_path / "one", synthetic_data, processes=1, **job)
     several = finished(tmp_path / "two", synthetic_data, **job)
