@@ -150,3 +150,13 @@ def test_no_loss_depends_on_the_batch_size(times):
 
     tiled = [np.tile(x, (times, 1, 1, 1)) for x in (real, fake, alpha)]
     np.testing.assert_allclose(values(*tiled), values(real, fake, alpha), rtol=1e-5)
+
+
+def test_change_is_marked_with_its_edge():
+    image = np.zeros((1, 8, 8, 3), np.float32)
+    truth = image.copy()
+    truth[0, 2, 2], truth[0, 6, 6] = 0.5, 0.1  # more than a tenth of full contrast, and half of it
+    expected = np.zeros((8, 8))
+    expected[1:4, 1:4], expected[5:8, 5:8] = 1.0, 0.5
+    change = losses.change(tf.constant(image), tf.constant(truth))
+    np.testing.assert_allclose(change.numpy()[0, :, :, 0], expected, atol=1e-6)

@@ -1,5 +1,3 @@
-import math
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ from tfface import attribute_rules, augmentation, losses
 from tfface.conventions import ATTGAN_ATTRIBUTES, ATTRIBUTES
 from tfface.errors import InputError
 from tfface.models.attgan import AttGAN, AttGANConfig, answer_loss, attribute_loss
-from tfface.models.attributes import known_targets
 from tfface.models.base import average_weights
 
 NAMES = ("Eyeglasses", "Bald", "Bangs", "Male")
@@ -119,52 +116,7 @@ def test_rates_are_constant_to_half_way_and_fall_to_nothing():
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
 
 
-# -- losses by hand ----------------------------------------------------------------------------------------------------
-
-
-def test_attribute_loss_by_hand():
-    logits = tf.constant([[0.0, math.log(3)], [math.log(3), 5.0], [1.0, 1.0]])
-    attributes = tf.constant([[1.0, 0.0], [1.0, 0.5], [0.5, 0.5]])
-    # Logit 0 costs ln 2, the logit of 3/4 costs ln(4/3) or ln 4; of the third picture nothing is known.
-    expected = ((math.log(2) + math.log(4)) / 2 + math.log(4 / 3) + 0) / 3
-    assert float(attribute_loss(logits, attributes)) == pytest.approx(expected, rel=1e-6)
-
-
-def test_unknown_attributes_have_no_gradient():
-    logits = tf.Variable([[0.3, -0.2, 1.0]])
-    with tf.GradientTape() as tape:
-        loss = attribute_loss(logits, tf.constant([[1.0, 0.5, 0.0]]))
-    gradient = tape.gradient(loss, logits).numpy()[0]
-    assert gradient[1] == 0 and gradient[0] < 0 < gradient[2]
-
-
-def test_answer_loss_by_hand():
-    image = np.zeros((2, 8, 8, 3), np.float32)
-    truth = image.copy()
-    truth[0, 2, 2] = 0.5  # with the pixels around it: 9 of 64 change
-    edit = tf.zeros_like(image)
-    # Of the one wrong pixel: 0.5, weighed by 1/2 + 1/2 / (9/64 + 0.01), over 64 pixels and two pictures.
-    expected = 0.5 * (0.5 + 0.5 / (9 / 64 + 0.01)) / 64 / 2
-    assert float(answer_loss(edit, truth, image, tf.ones(2))) == pytest.approx(expected, rel=1e-5)
-    assert float(answer_loss(edit, truth, image, tf.constant([0.0, 1.0]))) == 0
-
-
-def test_change_is_marked_with_its_edge():
-    image = np.zeros((1, 8, 8, 3), np.float32)
-    truth = image.copy()
-    truth[0, 2, 2], truth[0, 6, 6] = 0.5, 0.1  # more than a tenth of full contrast, and half of it
-    expected = np.zeros((8, 8))
-    expected[1:4, 1:4], expected[5:8, 5:8] = 1.0, 0.5
-    change = losses.change(tf.constant(image), tf.constant(truth))
-    np.testing.assert_allclose(change.numpy()[0, :, :, 0], expected, atol=1e-6)
-
-
-def test_targets_keep_what_they_do_not_know_unless_it_is_excluded(model):
-    # NAMES: Eyeglasses, Bald, Bangs, Male. Bald and Bangs exclude each other.
-    source = tf.constant([[1.0, 0.0, 1.0, 0.5], [1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
-    target = tf.constant([[0.5, 1.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.5], [1.0, 0.5, 1.0, 0.5]])
-    expected = [[1, 1, 0, 0.5], [0, 0, 1, 1], [1, 0, 1, 0]]
-    np.testing.assert_array_equal(known_targets(target, source, model._exclusions), expected)
+# -- what the networks see ---------------------------------------------------------------------------------------------
 
 
 def test_the_networks_see_the_chosen_attributes_in_their_order(model):

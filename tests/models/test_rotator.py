@@ -9,7 +9,6 @@ import tensorflow as tf
 from tfface.appearance_flow import flow_error
 from tfface.conventions import mirror_landmarks
 from tfface.errors import InputError
-from tfface.models import rotator
 from tfface.models.rotator import Rotator, RotatorConfig
 
 TINY = dict(
@@ -128,24 +127,6 @@ def test_rates_fall_at_the_end_where_asked():
 
 
 # -- formulas, by hand -------------------------------------------------------------------------------------------------
-
-
-def test_pose_error_sums_over_angles():
-    a = tf.constant([[1.0, 2.0, 2.0], [0.0, 0.0, 1.0]])
-    assert float(rotator.pose_error(a, tf.zeros((2, 3)))) == pytest.approx((9 + 1) / 2)
-
-
-def test_attribute_error_sums_over_known_ones():
-    logits = tf.constant([[0.0, np.log(3.0), 50.0]])  # probabilities 1/2, 3/4, 1
-    target = tf.constant([[1.0, 0.0, 0.0]])
-    error = rotator.attribute_error(logits, target, tf.constant([[1.0, 1.0, 0.0]]))
-    assert float(error) == pytest.approx(np.log(2) + np.log(4), rel=1e-5)
-
-
-def test_discriminators_say_real_or_not():
-    logits = tf.constant([[0.0], [np.log(3.0)]])
-    assert float(rotator.real_or_not(logits, True)) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2, rel=1e-5)
-    assert float(rotator.real_or_not(logits, False)) == pytest.approx((np.log(2) + np.log(4)) / 2, rel=1e-5)
 
 
 def test_unknown_attributes_teach_nothing(model):

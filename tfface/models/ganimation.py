@@ -103,7 +103,6 @@ class GANimationConfig(ModelConfig):
         for name in ("batch_size", "n_critic", "generator_width", "discriminator_width", "discriminator_layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
-
         check_augment(self.augment)
 
     @property
